@@ -1,0 +1,40 @@
+# `make` lists what can be made. Everything sets up what it needs: Python 3.11+, make and git suffice.
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+export PATH := $(BIN):$(PATH)
+export PYTHONPATH := $(CURDIR)/chapters
+export PYTHONDONTWRITEBYTECODE :=
+
+.DEFAULT_GOAL := help
+.PHONY: help env site strict test golden serve reference lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+env: ## set up the pinned environment in .venv (every other target does this by itself)
+	@$(PYTHON) book/setup_env.py
+
+site: env ## build the website into _build/html
+	@$(BIN)/python book/build.py
+
+strict: env ## build the website from a clean tree, as the continuous integration does
+	@$(BIN)/python book/build.py --clean
+
+test: site ## run all tests: the helper package, the numbers, the chapters, the built site
+	@$(BIN)/python -m pytest -n 2 --dist loadscope tests
+	@$(BIN)/python tests/golden.py --check
+
+golden: env ## run all chapters and keep their outputs in tests/golden
+	@$(BIN)/python tests/golden.py
+
+serve: env ## rebuild and show the site while you write
+	@$(BIN)/python book/serve.py
+
+reference: ## remake the values from R in tests/reference (needs R with lme4, merTools, lmerTest and psych)
+	Rscript tests/reference/reference.R
+
+lock: env ## renew requirements.lock after an edit of requirements.txt (needs uv)
+	uv pip compile --universal --python-version 3.11 --no-annotate --quiet requirements.txt -o requirements.lock
+
+clean: ## remove everything that was built, and the environment
+	rm -rf _build .venv book/node_modules .pytest_cache .hypothesis

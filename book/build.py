@@ -1,0 +1,111 @@
+"""Build the site: execute what is stale, check strictly, publish whole or not at all.
+
+    python book/build.py            build into _build/work, then put _build/html in place
+    python book/build.py --clean    the same from nothing
+
+Stock Jupyter Book keeps three things that could hide a fault; each is cured here:
+its cache looks at a chapter's code alone, not at the helper package, the data or the
+library versions; a page whose build failed passes the second time; and the site is
+written in place, so that a failed build leaves half of it.
+"""
+
+import argparse
+import hashlib
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SITE = ROOT / "_build" / "html"
+WORK = ROOT / "_build" / "work"
+
+
+def execution_key(root: Path = ROOT) -> str:
+    """Hash of everything, but a chapter's own code, that its outputs depend on."""
+    digest = hashlib.sha256(sys.version.encode())
+    for path in sorted([*(root / "chapters/mlm").rglob("*.py"), root / "data/hsb.csv", root / "requirements.lock"]):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def prepare(work: Path, key: str) -> None:
+    """Remove what an earlier run left and this one must not take for finished."""
+    kept = work / "execution-key"
+    if kept.exists() and kept.read_text() != key:
+        print("The helper package, the data or a library has changed: every chapter runs again.")
+        shutil.rmtree(work)
+    elif (work / "unfinished").exists():
+        # Outputs of chapters that ran well stay in the cache; pages are made anew,
+        # so that a warning or a failed cell is reported again.
+        shutil.rmtree(work / "_build" / "html", ignore_errors=True)
+        shutil.rmtree(work / "_build" / ".doctrees", ignore_errors=True)
+    work.mkdir(parents=True, exist_ok=True)
+    (work / "unfinished").touch()
+    kept.write_text(key)
+
+
+def execute_chapters(root: Path, cache_path: Path) -> None:
+    """Run the chapters whose code has changed, one on each core, ahead of Sphinx.
+
+    Sphinx runs those that failed here once more and reports them with the cell.
+    """
+    from jupyter_cache import get_cache
+    from jupyter_cache.executors import load_executor
+
+    logging.basicConfig(format="%(message)s")
+    cache = get_cache(cache_path)
+    for path in sorted((root / "chapters").glob("*.md")):
+        if "{code-cell}" in path.read_text(encoding="utf-8"):
+            cache.add_nb_to_project(str(path), read_data={"name": "myst_nb_md", "type": "plugin"})
+    stale = cache.list_unexecuted()
+    if stale:
+        print(f"Running {len(stale)} chapters: {', '.join(sorted(Path(r.uri).stem for r in stale))}", flush=True)
+        load_executor("local-parallel", cache=cache, logger=logging.getLogger("run")).run_and_cache(timeout=180)
+
+
+def publish(built: Path, site: Path) -> None:
+    """Put the built site in place: the old one is there until the new one is whole."""
+    fresh, old = site.with_name("html.new"), site.with_name("html.old")
+    for path in (fresh, old):
+        shutil.rmtree(path, ignore_errors=True)
+    shutil.copytree(built, fresh, ignore=shutil.ignore_patterns(".buildinfo", ".doctrees"))
+    if site.exists():
+        site.rename(old)
+    fresh.rename(site)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def build(root: Path = ROOT, work: Path = WORK, site: Path = SITE) -> int:
+    """Build strictly (warnings are errors, references are checked); return the exit code."""
+    started = time.monotonic()
+    prepare(work, execution_key(root))
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel of this environment, not the user's
+    os.environ["SOURCE_DATE_EPOCH"] = "0"  # two builds of the same book are the same bytes
+    execute_chapters(root, work / "_build" / ".jupyter_cache")
+    code = subprocess.call(
+        [Path(sys.executable).with_name("jupyter-book"), "build", str(root), "--path-output", str(work),
+         "-W", "-n", "--keep-going", "-q"])
+    if code:
+        print(f"\nThe book was not built; what is wrong stands above. {site.relative_to(root)} is unchanged.",
+              file=sys.stderr)
+        return 1
+    publish(work / "_build" / "html", site)
+    (work / "unfinished").unlink()
+    print(f"Built in {time.monotonic() - started:.0f} s. Open {site.relative_to(root) / 'index.html'} "
+          "or run `make serve`.")
+    return 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clean", action="store_true", help="build from nothing")
+    if parser.parse_args().clean:
+        shutil.rmtree(WORK, ignore_errors=True)
+    try:
+        sys.exit(build())
+    except KeyboardInterrupt:
+        sys.exit("\nInterrupted. The site that was there is unchanged; run the same command to go on.")

@@ -1,0 +1,44 @@
+"""What the book adds to Sphinx: its own assets and front-end parts, no foreign host.
+
+Third-party parts (KaTeX's style sheet and fonts, plotly's bundle) are not in the
+repository; ``npm ci`` has put them in ``book/node_modules``, and they are copied
+into the finished site from there.
+"""
+
+import shutil
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+BOOK = Path(__file__).parent
+# Not below a folder called `_static`: Jupyter Book would load every script and
+# style sheet in it on every page, synchronously.
+PARTS = {
+    "katex/dist/katex.min.css": "katex/katex.min.css",
+    "katex/dist/fonts": "katex/fonts",
+    "plotly.js-basic-dist-min/plotly-basic.min.js": "plotly-basic.min.js",
+}
+
+
+def copy_parts(app: Sphinx, exception: Exception | None) -> None:
+    """Copy the front-end parts into the built site."""
+    if exception or app.builder.format != "html":
+        return
+    static = Path(app.outdir) / "_static"
+    for source, target in PARTS.items():
+        source, target = BOOK / "node_modules" / source, static / target
+        if source.is_dir():
+            # KaTeX lists woff2 first and every browser since 2018 reads it.
+            shutil.copytree(source, target, dirs_exist_ok=True,
+                            ignore=lambda _, names: [n for n in names if not n.endswith(".woff2")])
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+
+
+def setup(app: Sphinx) -> dict:
+    app.connect("builder-inited", lambda app: app.config.html_static_path.append(str(BOOK / "assets")))
+    app.add_css_file("course.css")
+    app.add_js_file("course.js", loading_method="defer")
+    app.connect("build-finished", copy_parts)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,176 @@
+"""The course's figures: one look, and the pictures that several chapters need."""
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import plotly.io as pio
+import seaborn as sns
+import statsmodels.formula.api as smf
+from IPython import get_ipython
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+from plotly.subplots import make_subplots
+from skmisc.loess import loess as _loess
+
+from .notebook import frame_to_html, frame_to_latex
+
+# Okabe & Ito's palette: apart for colour-blind readers, and in grey.
+PUBLIC, CATHOLIC = "#0072B2", "#D55E00"
+OLS, LOESS = PUBLIC, CATHOLIC
+INK, POINT = "#333333", "#767676"
+SECTOR = {"public": PUBLIC, "Catholic": CATHOLIC}
+ACHIEVEMENT, SES = "Mathematics achievement", "Socio-economic status (SES)"
+
+
+def use_course_style():
+    """Make figures and tables of this session look as on the course's site."""
+    sns.set_theme(style="ticks", context="notebook", rc={
+        "figure.figsize": (7, 4.2), "figure.constrained_layout.use": True,
+        "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
+        "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
+        "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
+        "axes.edgecolor": INK, "svg.hashsalt": "course", "pdf.fonttype": 42,
+        "font.family": "DejaVu Sans",  # shipped with matplotlib: the same on every machine
+    })
+    pio.templates["course"] = go.layout.Template(layout={
+        "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": INK, "size": 13, "family": "system-ui, sans-serif"},
+        "colorway": [PUBLIC, CATHOLIC], "margin": {"l": 55, "r": 10, "t": 30, "b": 50},
+        "xaxis": {"showgrid": False, "zeroline": False, "linecolor": INK, "ticks": "outside"},
+        "yaxis": {"showgrid": False, "zeroline": False, "linecolor": INK, "ticks": "outside"},
+        "legend": {"orientation": "h", "y": -0.2, "x": 0}, "hoverlabel": {"align": "left"},
+    })
+    pio.templates.default = "course"
+    pd.set_option("display.precision", 3, "display.max_rows", 12)
+    shell = get_ipython()
+    if shell:
+        set_matplotlib_formats("svg", "pdf")
+        formatters = shell.display_formatter.formatters
+        formatters["text/html"].for_type(pd.DataFrame, frame_to_html)
+        formatters["text/latex"].for_type(pd.DataFrame, frame_to_latex)
+
+
+def loess(x, y, at, span=0.75):
+    """Local quadratic regression, as R's ``loess`` and ggplot2's ``geom_smooth`` draw it.
+
+    Parameters
+    ----------
+    x, y : array-like, shape (n,)
+    at : array-like, shape (m,)
+        Where to evaluate the curve, within the range of `x`.
+    span : float, default 0.75
+        The share of points that take part in each local fit.
+
+    Returns
+    -------
+    numpy.ndarray, shape (m,)
+
+    Notes
+    -----
+    The same code as R's (Cleveland, Grosse & Shyu, 1992). statsmodels' ``lowess`` is
+    another estimator: local lines, made robust by reweighting.
+    """
+    fit = _loess(np.asarray(x, float), np.asarray(y, float), span=span, degree=2)
+    fit.fit()
+    return fit.predict(np.asarray(at, float)).values
+
+
+def ols_line(x, y):
+    """Intercept and slope of the least-squares line."""
+    slope, intercept = np.polyfit(x, y, 1)
+    return intercept, slope
+
+
+def scatter_with_lines(data, ax=None, smooth=True, title=None):
+    """Achievement against SES: a point a student, the OLS line and the LOESS curve.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame
+        With columns ``ses`` and ``mathach``.
+    ax : matplotlib.axes.Axes, optional
+    smooth : bool, default True
+        Draw the LOESS curve too.
+    title : str, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = ax or plt.gca()
+    grid = np.linspace(data["ses"].min(), data["ses"].max(), 80)
+    intercept, slope = ols_line(data["ses"], data["mathach"])
+    ax.scatter(data["ses"], data["mathach"], s=18, facecolors="none", edgecolors=POINT, linewidths=0.8)
+    ax.plot(grid, intercept + slope * grid, color=OLS, linewidth=2.5, label="OLS line")
+    if smooth:
+        ax.plot(grid, loess(data["ses"], data["mathach"], grid), color=LOESS, linewidth=2.5,
+                linestyle="--", label="LOESS curve")
+    ax.set(xlabel=SES, ylabel=ACHIEVEMENT)
+    if title:
+        ax.set_title(title)
+    return ax
+
+
+def school_panels(data, columns=4, height=820):
+    """A panel a school, each with its students, its OLS line and its LOESS curve.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Pointing at a student names the school, SES and achievement.
+    """
+    schools = data["schid"].unique()
+    figure = make_subplots(rows=-(-len(schools) // columns), cols=columns, shared_xaxes=True, shared_yaxes=True,
+                           horizontal_spacing=0.02, vertical_spacing=0.05,
+                           subplot_titles=[f"{school}" for school in schools])
+    for number, school in enumerate(schools):
+        one = data[data["schid"] == school]
+        where = {"row": number // columns + 1, "col": number % columns + 1}
+        grid = np.linspace(one["ses"].min(), one["ses"].max(), 30)
+        intercept, slope = ols_line(one["ses"], one["mathach"])
+        figure.add_scatter(x=one["ses"].tolist(), y=one["mathach"].tolist(), mode="markers", showlegend=False,
+                           marker={"color": "rgba(0,0,0,0)", "size": 5, "line": {"color": POINT, "width": 1}},
+                           hovertemplate=f"School {school}<br>SES %{{x}}<br>achievement %{{y}}<extra></extra>", **where)
+        figure.add_scatter(x=grid.tolist(), y=loess(one["ses"], one["mathach"], grid).tolist(), mode="lines",
+                           line={"color": LOESS, "width": 2, "dash": "dash"}, name="LOESS curve",
+                           showlegend=number == 0, hoverinfo="skip", **where)
+        figure.add_scatter(x=grid[[0, -1]].tolist(), y=(intercept + slope * grid[[0, -1]]).tolist(), mode="lines",
+                           line={"color": OLS, "width": 2}, name="OLS line", showlegend=number == 0,
+                           hovertemplate=f"School {school}<br>achievement = {intercept:.2f} + {slope:.2f} × SES"
+                                         "<extra></extra>", **where)
+    figure.update_layout(height=height, legend={"y": -0.06})
+    figure.update_annotations(font_size=12)
+    figure.add_annotation(text=SES, x=0.5, y=-0.045, xref="paper", yref="paper", showarrow=False, yanchor="top")
+    figure.update_layout(margin={"l": 35})
+    return figure
+
+
+def school_lines(lines, x, names=("intercept", "slope"), height=460):
+    """The regression lines of many schools in one figure, coloured by sector.
+
+    Parameters
+    ----------
+    lines : pandas.DataFrame, one row a school
+        Index: school; columns: `names` and ``sector``.
+    x : (float, float)
+        The range of SES over which the lines are drawn.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Pointing at a line's end names the school and its equation.
+    """
+    figure = go.Figure()
+    ends = np.asarray(x, float)
+    seen = set()
+    for school, line in lines.iterrows():
+        intercept, slope = line[names[0]], line[names[1]]
+        figure.add_scatter(x=ends.tolist(), y=(intercept + slope * ends).tolist(), mode="lines",
+                           line={"color": SECTOR[line["sector"]], "width": 1}, opacity=0.55,
+                           name=line["sector"], legendgroup=line["sector"], showlegend=line["sector"] not in seen,
+                           hovertemplate=f"School {school} ({line['sector']})<br>"
+                                         f"achievement = {intercept:.2f} + {slope:.2f} × SES<extra></extra>")
+        seen.add(line["sector"])
+    figure.update_layout(height=height, hovermode="closest", xaxis_title=SES, yaxis_title=ACHIEVEMENT)
+    return figure

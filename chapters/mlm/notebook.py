@@ -1,0 +1,102 @@
+"""How results look in a notebook and on the site: numbers for the prose, tables, figures."""
+
+import hashlib
+import html
+import json
+
+import numpy as np
+import pandas as pd
+from IPython.display import display
+from pandas.api.types import is_float_dtype, is_numeric_dtype
+
+PREFIX = "application/papermill.record/"
+
+
+def glue(**values):
+    """Keep numbers under names by which the text can quote them; shows nothing.
+
+    The text writes ``{glue:text}`name:.2f```. The output has the form that
+    ``myst_nb.glue`` gives it; here NumPy scalars become plain numbers first, since
+    the text could not format ``np.float64(2.19)``.
+    """
+    for name, value in values.items():
+        value = value.item() if isinstance(value, np.generic) else value
+        display({PREFIX + "text/plain": repr(value)}, raw=True,
+                metadata={"scrapbook": {"name": name, "mime_prefix": PREFIX}})
+
+
+def frame_to_html(frame, precision=None):
+    """A data frame as a table that a screen reader can follow.
+
+    pandas' own table has empty header cells and no row headers' scope.
+    """
+    precision = pd.get_option("display.precision") if precision is None else precision
+    limit = pd.get_option("display.max_rows")
+    cut = limit and len(frame) > limit
+    shown = pd.concat([frame.head(limit // 2), frame.tail(limit // 2)]) if cut else frame
+
+    def cell(value, numeric):
+        if isinstance(value, (float, np.floating)):
+            value = "" if np.isnan(value) else f"{value:.{precision}f}".replace("-", "\N{MINUS SIGN}")
+        kind = "" if numeric else ' class="text"'
+        return f"<td{kind}>{html.escape(str(value))}</td>"
+
+    def heading(name, scope):
+        name = " ".join(map(str, name)) if isinstance(name, tuple) else str(name)
+        return f'<th scope="{scope}">{html.escape(name)}</th>'
+
+    levels = shown.index.names
+    corner = "".join(heading(name, "col") if name is not None else "<td></td>" for name in levels)
+    head = corner + "".join(heading(name, "col") for name in shown.columns)
+    numeric = [is_numeric_dtype(dtype) for dtype in shown.dtypes]
+    rows = []
+    for label, row in zip(shown.index, shown.itertuples(index=False, name=None)):
+        labels = label if isinstance(label, tuple) else (label,)
+        rows.append("<tr>" + "".join(heading(part, "row") for part in labels)
+                    + "".join(map(cell, row, numeric)) + "</tr>")
+    if cut:
+        gap = f'<tr><td colspan="{len(levels) + len(numeric)}">… {len(frame) - len(shown)} rows …</td></tr>'
+        rows.insert(limit // 2, gap)
+    return ('<table class="statistics"><thead><tr>' + head + "</tr></thead><tbody>"
+            + "".join(rows) + "</tbody></table>")
+
+
+def frame_to_latex(frame):
+    """The same table for the handout, set with booktabs."""
+    return frame.to_latex(float_format=f"%.{pd.get_option('display.precision')}f", escape=True)
+
+
+def show(figure, alt):
+    """Show a plotly figure on the site, in JupyterLab and in the handout alike.
+
+    Parameters
+    ----------
+    figure : plotly.graph_objects.Figure
+    alt : str
+        What somebody who can't see the figure needs in order to follow the argument.
+
+    Notes
+    -----
+    No stock renderer serves: each puts the whole library into every page or asks a
+    foreign host for it. The page gets the figure's data; one script of the site draws it.
+    """
+    if not alt.strip():
+        raise ValueError("An interactive figure needs alt text: show(figure, alt='…').")
+    spec = _rounded(json.loads(figure.to_json()))
+    height = figure.layout.height or 420
+    # A script element ends at the first "</": JSON may write it as "<\/".
+    element = (f'<div class="plotly-figure" role="group" aria-label="{html.escape(alt)}" '
+               f'style="--figure-height: {height}px"><script type="application/json">'
+               + json.dumps(spec).replace("</", "<\\/") + "</script></div>")
+    digest = hashlib.sha256(json.dumps(spec["data"]).encode()).hexdigest()[:16]
+    display({"text/html": element, "application/vnd.plotly.v1+json": spec,
+             "text/plain": f"Interactive figure, data {digest}: {alt}"}, raw=True)
+
+
+def _rounded(value):
+    """Numbers to 4 digits: finer than a pixel, and the same on every processor."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list) else value
