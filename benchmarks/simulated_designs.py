@@ -71,7 +71,8 @@ def ours(data, formula, effects, reml):
     # lme4's theta: a lower triangular square root, also of a singular matrix
     triangle = np.linalg.qr(engine.root(fit.cov_re_unscaled.to_numpy()).T)[1].T
     triangle = triangle * np.where(np.diag(triangle) < 0, -1, 1)
-    return {"refused": None, "llf": fit.llf, "singular": bool(fit.singular), "theta": triangle.T[np.triu_indices(len(triangle))].tolist()}
+    theta = triangle.T[np.triu_indices(len(triangle))].tolist()
+    return {"refused": None, "llf": fit.llf, "singular": bool(fit.singular), "theta": theta}
 
 
 def peer(data, formula, effects, reml):
@@ -106,8 +107,9 @@ def main(count):
     table["behind"] = table.best - table.llf
     # lme4's own deviance at our theta: a likelihood above the others' has to be a likelihood
     table["differs"] = (table.llf - table.at_ours).abs()
-    table["outcome"] = np.select([table.refused.notna(), table.behind > SHORT, table.behind < -1e-3, table.behind < -SHORT],
-                                 ["refused", "WORSE", "better by more than 1e-3", "better"], "level with the best")
+    table["outcome"] = np.select(
+        [table.refused.notna(), table.behind > SHORT, table.behind < -1e-3, table.behind < -SHORT],
+        ["refused", "WORSE", "better by more than 1e-3", "better"], "level with the best")
     pd.set_option("display.width", 200)
     print(pd.crosstab([table.kind], table.outcome, margins=True), "\n")
     print(table.refused.value_counts().to_string(), "\n")

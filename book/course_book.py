@@ -8,6 +8,7 @@ into the finished site from there.
 import shutil
 from pathlib import Path
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 BOOK = Path(__file__).parent
@@ -36,9 +37,18 @@ def copy_parts(app: Sphinx, exception: Exception | None) -> None:
             shutil.copyfile(source, target)
 
 
+def set_minus_signs(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Give numbers quoted in the text a minus sign instead of a hyphen."""
+    for number in doctree.findall(lambda node: isinstance(node, nodes.inline) and "pasted-text" in node["classes"]):
+        text = number.astext()
+        if text.startswith("-"):
+            number.children = [nodes.Text("\N{MINUS SIGN}" + text[1:])]
+
+
 def setup(app: Sphinx) -> dict:
     app.connect("builder-inited", lambda app: app.config.html_static_path.append(str(BOOK / "assets")))
     app.add_css_file("course.css")
     app.add_js_file("course.js", loading_method="defer")
+    app.connect("doctree-resolved", set_minus_signs)
     app.connect("build-finished", copy_parts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

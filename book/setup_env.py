@@ -38,9 +38,8 @@ PIP_KEPT = {"PIP_" + name for name in (
 # What pip (urllib3) and npm print when a host is not found or does not answer.
 UNREACHABLE = re.compile(
     r"NewConnectionError|NameResolutionError|ConnectTimeoutError|ReadTimeoutError|ProxyError"
-    r"|ProtocolError|Failed to establish a new connection"
-    r"|\b(EAI_AGAIN|ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH"
-    r"|ERR_SOCKET_TIMEOUT)\b")
+    r"|ProtocolError|\b(EAI_AGAIN|ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH"
+    r"|EHOSTUNREACH|ERR_SOCKET_TIMEOUT)\b")
 
 
 class SetupError(Exception):
@@ -167,12 +166,13 @@ def install_node(root):
 def set_up(root, key):
     """Make the environment anew and mark it as ready."""
     check_venv_module()
+    print("Setting up the course's environment (one to three minutes):", flush=True)
     start = time.monotonic()
     remove_environment(root)
     # Not sys.executable: that is gone by now if it was .venv's own.
     run(root, f"Creating .venv (Python {sys.version.split()[0]})",
         [sys._base_executable, "-m", "venv", ".venv"])
-    pip_install(root, "Installing the Python packages (one to three minutes)", "requirements.lock")
+    pip_install(root, "Installing the Python packages", "requirements.lock")
     if not has_node(tool_environment(root)["PATH"]):
         install_node(root)
     # npm's own pauses between its tries keep a person without a network waiting for minutes.

@@ -2,10 +2,10 @@
 
 from . import data, figures, tables
 from .data import load_hsb
-from .describe import between_within, describe
+from .describe import between_within, center_within, describe
 from .figures import use_course_style
 from .fit import SingularFit, mixedlm
 from .notebook import glue, show
 
-__all__ = ["SingularFit", "between_within", "data", "describe", "figures", "glue", "load_hsb", "mixedlm", "show",
+__all__ = ["SingularFit", "between_within", "center_within", "data", "describe", "figures", "glue", "load_hsb", "mixedlm", "show",
            "tables", "use_course_style"]

@@ -64,3 +64,20 @@ def between_within(data, columns, groups):
                     ICC1=difference / (ms_between + (average_size - 1) * ms_within),
                     ICC2=difference / ms_between)
     return pd.DataFrame({name: row(data[name].astype(float)) for name in columns}).T.rename_axis("variable")
+
+
+def center_within(x, groups):
+    """Center within clusters (CWC, group-mean centering): subtract each group's mean.
+
+    Parameters
+    ----------
+    x : pandas.Series, shape (n,)
+    groups : pandas.Series, shape (n,)
+        Each row's group.
+
+    Returns
+    -------
+    pandas.Series, shape (n,)
+        In the unit of `x`, with mean 0 in every group.
+    """
+    return x - x.groupby(groups, observed=True).transform("mean")

@@ -7,7 +7,6 @@ import pandas as pd
 import plotly.graph_objects as go
 import plotly.io as pio
 import seaborn as sns
-import statsmodels.formula.api as smf
 from IPython import get_ipython
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from plotly.subplots import make_subplots
@@ -82,6 +81,20 @@ def ols_line(x, y):
     return intercept, slope
 
 
+def ols_lines(data):
+    """The least-squares line of achievement on SES in each school on its own.
+
+    Returns
+    -------
+    pandas.DataFrame, one row a school
+        Columns ``intercept`` (points), ``slope`` (points per unit of SES) and ``n``.
+    """
+    schools = data.groupby("schid", observed=True)
+    lines = {name: ols_line(school["ses"], school["mathach"]) for name, school in schools}
+    frame = pd.DataFrame.from_dict(lines, orient="index", columns=["intercept", "slope"]).rename_axis("schid")
+    return frame.assign(n=schools.size())
+
+
 def scatter_with_lines(data, ax=None, smooth=True, title=None):
     """Achievement against SES: a point a student, the OLS line and the LOESS curve.
 
@@ -121,9 +134,8 @@ def school_panels(data, columns=4, height=820):
         Pointing at a student names the school, SES and achievement.
     """
     schools = data["schid"].unique()
-    figure = make_subplots(rows=-(-len(schools) // columns), cols=columns, shared_xaxes=True, shared_yaxes=True,
-                           horizontal_spacing=0.02, vertical_spacing=0.05,
-                           subplot_titles=[f"{school}" for school in schools])
+    figure = make_subplots(rows=-(-len(schools) // columns), cols=columns, shared_xaxes="all", shared_yaxes="all",
+                           horizontal_spacing=0.02, vertical_spacing=0.06, subplot_titles=list(schools))
     for number, school in enumerate(schools):
         one = data[data["schid"] == school]
         where = {"row": number // columns + 1, "col": number % columns + 1}
@@ -139,10 +151,11 @@ def school_panels(data, columns=4, height=820):
                            line={"color": OLS, "width": 2}, name="OLS line", showlegend=number == 0,
                            hovertemplate=f"School {school}<br>achievement = {intercept:.2f} + {slope:.2f} × SES"
                                          "<extra></extra>", **where)
-    figure.update_layout(height=height, legend={"y": -0.06})
     figure.update_annotations(font_size=12)
-    figure.add_annotation(text=SES, x=0.5, y=-0.045, xref="paper", yref="paper", showarrow=False, yanchor="top")
-    figure.update_layout(margin={"l": 35})
+    figure.update_xaxes(showline=True, dtick=1, showticklabels=True)
+    figure.update_yaxes(showline=True)
+    figure.update_xaxes(title_text="SES", row=len(schools) // columns + 1, col=1)
+    figure.update_layout(height=height, margin={"l": 35}, legend={"y": -0.07})
     return figure
 
 

@@ -214,10 +214,10 @@ class Products:
 
     Attributes
     ----------
-    A : ndarray, shape (J, q, q)
-        Z'Z of each group.
-    B : ndarray, shape (J, q, p + 1)
-        Z'[X y] of each group.
+    groups : ndarray, shape (..., J, q, q + p + 1)
+        Z'[Z X y] of each group. The leading axis, if any, counts replicates of y.
+    total : ndarray, shape (..., p + 1, p + 1)
+        [X y]'[X y] of all rows.
     n, p, q : int
         Rows, fixed effects, random effects.
     Rx, Rz : ndarray, shapes (p, p), (q, q)
@@ -228,8 +228,8 @@ class Products:
         Standard deviation of the OLS residuals, in units of the response.
     """
 
-    A: np.ndarray
-    B: np.ndarray
+    groups: np.ndarray
+    total: np.ndarray
     n: int
     p: int
     q: int
@@ -261,7 +261,7 @@ class Products:
                 sums[:, a, b] = np.add.reduceat(columns[a] * columns[b], starts)
                 if b < q:
                     sums[:, b, a] = sums[:, a, b]
-        return cls(sums[..., :q], sums[..., q:], n, p, q, Rx, Rz, ols, unit)
+        return cls(sums, n * np.eye(p + 1), n, p, q, Rx, Rz, ols, unit)
 
 
 # ------------------------------------------------------------ the deviance and its minimum
@@ -277,8 +277,8 @@ def deviance(T, data, reml):
 
     Parameters
     ----------
-    T : ndarray, shape (q, q)
-        Covariance matrix of the random effects over s2.
+    T : ndarray, shape (..., q, q)
+        Covariance matrix of the random effects over s2; one for each replicate.
     data : Products
     reml : bool
 
@@ -291,40 +291,44 @@ def deviance(T, data, reml):
         over s; ``E`` (J, q, p), for X R'^-1; ``coef`` (p,); ``r2``, the residual sum of
         squares; ``R`` (p, p), lower triangular with R R' = X'V^-1 X.
     """
-    A, B, n, p, q = data.A, data.B, data.n, data.p, data.q
-    df, groups = n - p * reml, len(data.A)
-    M = np.eye(q) + A @ T
-    WC = np.linalg.solve(M, np.concatenate([A, B], axis=2))
+    n, p, q = data.n, data.p, data.q
+    df, J, lead = n - p * reml, data.groups.shape[-3], T.shape[:-2]
+    each = T[..., None, :, :]
+    M = np.eye(q) + data.groups[..., :q] @ each
+    WC = np.linalg.solve(M, data.groups)
     W, C = WC[..., :q], WC[..., q:]
-    S = n * np.eye(p + 1) - (T @ B).reshape(groups * q, -1).T @ C.reshape(groups * q, -1)
-    R = np.linalg.cholesky((S + S.T) / 2)
-    r2, R = R[p, p] ** 2, R[:p, :p]
-    to_fixed = np.linalg.inv(R).T
-    coef = to_fixed @ (to_fixed.T @ S[:p, p])
-    value = df * (1 + np.log(2 * np.pi * r2 / df)) + np.log(np.linalg.det(M)).sum()
-    value += 2 * reml * np.log(np.diag(R)).sum()
+    explained = (each @ data.groups[..., q:]).reshape(*lead, J * q, p + 1).mT @ C.reshape(*lead, J * q, p + 1)
+    S = data.total - (explained + explained.mT) / 2
+    R = np.linalg.cholesky(S)
+    r2, R = R[..., p, p] ** 2, R[..., :p, :p]
+    to_fixed = np.linalg.inv(R).mT
+    coef = (to_fixed @ (to_fixed.mT @ S[..., :p, p:]))[..., 0]
+    value = df * (1 + np.log(2 * np.pi * r2 / df)) + np.log(np.linalg.det(M)).sum(axis=-1)
+    value = value + 2 * reml * np.log(np.diagonal(R, axis1=-2, axis2=-1)).sum(axis=-1)
 
-    v = (C[..., p] - C[..., :p] @ coef) * np.sqrt(df / r2)
-    E = C[..., :p] @ to_fixed
-    vv = v[:, :, None] * v[:, None, :]
-    EE = reml * E @ E.transpose(0, 2, 1)
-    expected = (W - EE).sum(axis=0)
-    observed = vv.sum(axis=0)
+    weighted = np.sqrt(df / r2)[..., None, None]
+    v = (C[..., p] - (C[..., :p] @ coef[..., None, :, None])[..., 0]) * weighted
+    E = C[..., :p] @ to_fixed[..., None, :, :]
+    vv, EE = v[..., :, None] * v[..., None, :], reml * E @ E.mT
+    expected, observed = (W - EE).sum(axis=-3), vv.sum(axis=-3)
 
-    # tr(P dT W dT) for each pair of P and W, as a quadratic form in dT
     def pairs(P):
-        sums = P.reshape(groups, -1).T @ W.reshape(groups, -1)
-        return sums.reshape(q, q, q, q).transpose(1, 2, 0, 3).reshape(q * q, -1)
+        """tr(P dT W dT) over the groups, as a quadratic form in dT."""
+        sums = P.reshape(*lead, J, q * q).mT @ W.reshape(*lead, J, q * q)
+        return np.einsum("...abcd->...bcad", sums.reshape(*lead, q, q, q, q)).reshape(*lead, q * q, q * q)
 
-    vE = (v.T @ E.reshape(groups, -1)).reshape(q * q, p)
-    E = E.reshape(groups, q * p)
-    projected = (E.T @ E).reshape(q, p, q, p).transpose(0, 2, 1, 3).reshape(q * q, -1)
-    projected = reml * projected @ projected.T
-    F = pairs(W - 2 * EE) + projected - np.outer(expected, expected) / df
-    K = pairs(2 * (vv + EE) - W) - projected - 2 * vE @ vE.T - np.outer(observed, observed) / df
+    def square(matrix):
+        return matrix @ matrix.mT
+
+    flat = E.reshape(*lead, J, q * p)
+    vE = (v.mT @ flat).reshape(*lead, q * q, p)
+    EtE = (flat.mT @ flat).reshape(*lead, q, p, q, p).swapaxes(-3, -2).reshape(*lead, q * q, p * p)
+    projected = reml * square(EtE)
+    F = pairs(W - 2 * EE) + projected - square(expected.reshape(*lead, q * q, 1)) / df
+    K = pairs(2 * (vv + EE) - W) - projected - 2 * square(vE) - square(observed.reshape(*lead, q * q, 1)) / df
     symmetric = symmetrizer(q)
     return Evaluation(value, expected - observed, symmetric @ K @ symmetric, symmetric @ F @ symmetric,
-                      W, v, E.reshape(groups, q, p), coef, r2, R)
+                      W, v, E, coef, r2, R)
 
 
 @lru_cache
@@ -340,10 +344,10 @@ def derivatives(L, at):
     Signs and rotations of L do not matter: ``d value = sum(D * (dL L' + L dL'))`` makes the
     gradient 2 D L, also where an element on the diagonal of L is negative.
     """
-    q = len(L)
-    first = np.einsum("abcd,bk,dl->akcl", at.K.reshape(q, q, q, q), L, L)
-    second = at.D[:, None, :, None] * np.eye(q)[:, None, :]
-    return 2 * (at.D @ L).ravel(), (4 * first + 2 * second).reshape(q * q, q * q)
+    q, lead = L.shape[-1], L.shape[:-2]
+    first = np.einsum("...abcd,...bk,...dl->...akcl", at.K.reshape(*lead, q, q, q, q), L, L)
+    second = at.D[..., :, None, :, None] * np.eye(q)[:, None, :]
+    return 2 * (at.D @ L).reshape(*lead, q * q), (4 * first + 2 * second).reshape(*lead, q * q, q * q)
 
 
 def newton_step(gradient, hessian):
@@ -354,25 +358,25 @@ def newton_step(gradient, hessian):
     """
     curvature, axes = np.linalg.eigh(hessian)
     size = np.abs(curvature)
-    slopes = axes.T @ gradient
-    steps = slopes / np.maximum(size, 1e-9 * size.max() + 1e-300)
-    return -axes @ steps, slopes @ steps
+    slopes = (axes.mT @ gradient[..., None])[..., 0]
+    steps = slopes / np.maximum(size, 1e-9 * size.max(axis=-1, keepdims=True) + 1e-300)
+    return -(axes @ steps[..., None])[..., 0], (slopes * steps).sum(axis=-1)
 
 
 def root(T, floor=0.0):
     """A square root of T, eigenvalues below `floor` raised to it."""
     values, axes = np.linalg.eigh(T)
-    return axes * np.sqrt(np.maximum(values, floor))
+    return axes * np.sqrt(np.maximum(values, floor))[..., None, :]
 
 
 def start(data, reml):
-    """A first T: one step of Fisher's scoring from the T that makes group means half reliable.
+    """A first L: one step of Fisher's scoring from the T that makes group means half reliable.
 
     Raises ValueError if the information says that T cannot be identified: the random
     effects, or the fixed effects of REML, leave directions of T that change nothing.
     """
     q = data.q
-    middle = np.eye(q) * len(data.A) / data.n
+    middle = np.eye(q) * data.groups.shape[-3] / data.n
     at = deviance(middle, data, reml)
     information, axes = np.linalg.eigh(at.F)
     information, axes = information[q * (q - 1) // 2 :], axes[:, q * (q - 1) // 2 :]
@@ -384,7 +388,7 @@ def start(data, reml):
     return root(middle - step.reshape(q, q), floor=0.1 * middle[0, 0])
 
 
-Certificate = namedtuple("Certificate", "newton boundary eigenvalue evaluations")
+Certificate = namedtuple("Certificate", "newton boundary eigenvalue evaluations", defaults=[None])
 
 
 def certify(T, at):
@@ -399,19 +403,31 @@ def certify(T, at):
         eigenvalue of D, given as ``eigenvalue``. It vanishes only where D is positive
         semidefinite: the first-order condition for a minimum over all covariance
         matrices, singular ones included.
+    off : ndarray, shape (..., q, q)
+        The variance to add for that drop.
     """
     newton = newton_step(*derivatives(root(T), at))[1] / 2
     values, axes = np.linalg.eigh(at.D)
-    size = ((at.W @ axes[:, 0] @ axes[:, 0]) ** 2).sum()
-    return Certificate(float(newton), float(min(values[0], 0) ** 2 / (2 * size)), float(values[0]), None)
+    lowest, axis = np.minimum(values[..., 0], 0), axes[..., 0]
+    information = ((at.W @ axis[..., None, :, None])[..., 0] * axis[..., None, :]).sum(axis=-1) ** 2
+    more = -lowest / information.sum(axis=-1)
+    off = more[..., None, None] * axis[..., :, None] * axis[..., None, :]
+    return Certificate(newton, -lowest * more / 2, values[..., 0]), off
 
 
-def minimise(data, reml, L=None):
-    """Minimise the deviance over T = L L'.
+def minimise(data, reml, L):
+    """Minimise the deviance over T = L L', for each replicate.
+
+    Parameters
+    ----------
+    data : Products
+    reml : bool
+    L : ndarray, shape (m, q, q)
+        Where to start.
 
     Returns
     -------
-    T : ndarray, shape (q, q)
+    T : ndarray, shape (m, q, q)
     at : Evaluation
     certificate : Certificate
 
@@ -422,37 +438,43 @@ def minimise(data, reml, L=None):
     NotCertified
         No certified minimum was found.
     """
-    L = start(data, reml) if L is None else L
-    at, evaluations = deviance(L @ L.T, data, reml), 2
+    at, evaluations, shrink = deviance(L @ L.mT, data, reml), 1, np.ones(len(L))
     for _ in range(200):
         step, decrement = newton_step(*derivatives(L, at))
         step = step.reshape(L.shape)
-        length, longest = np.linalg.norm(step), 2 * np.linalg.norm(L)
-        step *= min(1, longest / length) if length else 0
-        slack = 1e-9 + 1e-13 * abs(at.value)  # rounding of the deviance
-        for _ in range(30):
-            trial = deviance((L + step) @ (L + step).T, data, reml)
-            evaluations += 1
-            if trial.value <= at.value + slack:
-                L, at = L + step, trial
-                break
-            step /= 4
-        if at.r2 < EXACT * data.n:
+        length, longest = (np.linalg.norm(matrix, axis=(-2, -1)) for matrix in (step, 2 * L))
+        step *= (shrink * np.minimum(1, longest / np.maximum(length, 1e-300)))[:, None, None]
+        trial = deviance((L + step) @ (L + step).mT, data, reml)
+        evaluations += 1
+        if (trial.r2 < EXACT * data.total[..., -1, -1]).any():
             raise ValueError("The random effects reproduce the response exactly: the residual variance is zero. "
                              "Is the response constant within groups?")
-        if decrement < TOLERANCE:
-            certificate = certify(L @ L.T, at)
-            if max(certificate.newton, certificate.boundary) < TOLERANCE:
-                return L @ L.T, at, certificate._replace(evaluations=evaluations)
-            L = root(L @ L.T)
-            if certificate.boundary >= TOLERANCE:  # a saddle on the boundary: step off it
-                axis = np.linalg.eigh(at.D)[1][:, 0]
-                more = -certificate.eigenvalue / ((at.W @ axis @ axis) ** 2).sum()
-                L = root(L @ L.T + more * np.outer(axis, axis))
-                at = deviance(L @ L.T, data, reml)
-    raise NotCertified(f"No certified minimum after {evaluations} evaluations of the deviance: it is {at.value:.6f}, "
-                       f"a Newton step promises {decrement / 2:.3g} less, and the smallest eigenvalue of its "
-                       f"derivative is {np.linalg.eigvalsh(at.D)[0]:.3g}. Please report the data.")
+        lower = trial.value <= at.value + 1e-9 + 1e-13 * np.abs(at.value)  # but for rounding
+        if lower.all():
+            L, at = L + step, trial
+        else:
+            L, *fields = (np.where(lower.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+                          for new, old in zip((L + step, *trial), (L, *at)))
+            at = Evaluation(*fields)
+        shrink = np.where(lower, 1, shrink / 4)
+        if (decrement < TOLERANCE).all():
+            certificate, off = certify(L @ L.mT, at)
+            short = np.maximum(certificate.newton, certificate.boundary) >= TOLERANCE
+            if not short.any():
+                return L @ L.mT, at, certificate._replace(evaluations=evaluations)
+            L = root(L @ L.mT + off * short[:, None, None])  # step off the boundary
+            at = deviance(L @ L.mT, data, reml)
+    worst = np.argmax(decrement)
+    raise NotCertified(f"No certified minimum after {evaluations} evaluations of the deviance: it is "
+                       f"{at.value[worst]:.6f}, a Newton step promises {decrement[worst] / 2:.3g} less, and the smallest "
+                       f"eigenvalue of its derivative is {np.linalg.eigvalsh(at.D[worst])[0]:.3g}. Please report the data.")
+
+
+def estimate(data, reml):
+    """T, its Evaluation and its certificate for one response."""
+    T, at, certificate = minimise(data, reml, start(data, reml)[None])
+    certificate = Certificate(*(part.item() for part in certificate[:3]), certificate.evaluations + 1)
+    return T[0], Evaluation(*(part[0] for part in at)), certificate
 
 
 # ------------------------------------------------------------------ what the user sees
@@ -498,7 +520,7 @@ def mixedlm(formula, data, groups, re_formula=None, reml=True):
     design = Design.read(formula, data, groups, re_formula, env)
     design.check_sizes()
     products = Products.of(design)
-    result = MixedResults(design, products, reml, *minimise(products, reml))
+    result = MixedResults(design, products, reml, *estimate(products, reml))
     if result.singular:
         warnings.warn(result.singular, SingularFit, stacklevel=2)
     return result

@@ -1,0 +1,160 @@
+"""Time the fit beside lme4, PyPI's mixedlm and statsmodels; memory and growth with the data.
+
+    python benchmarks/speed.py [folder for the table and the figure, default _build/bench]
+
+Formula included, medians of repeated calls in one run, one thread. Peers that are not
+installed are left out of the table. `mixedlm` is installed with `pip install mixedlm==1.3.0`.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import importlib.util  # noqa: E402
+import json  # noqa: E402
+import shutil  # noqa: E402
+import subprocess  # noqa: E402
+import sys  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+import warnings  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "chapters"))
+
+from mlm.data import load_hsb  # noqa: E402
+from mlm.fit import mixedlm  # noqa: E402
+
+MODELS = {
+    "null": ("mathach ~ 1", "1"),
+    "meanses": ("mathach ~ meanses", "1"),
+    "ses_cwc": ("mathach ~ ses_cwc", "1"),
+    "ses_cwc, random slope": ("mathach ~ ses_cwc", "ses_cwc"),
+    "ses, random slope": ("mathach ~ ses", "ses"),
+    "cross-level": ("mathach ~ meanses + schtype + ses_cwc + meanses:ses_cwc + schtype:ses_cwc", "ses_cwc"),
+    "three random slopes": ("mathach ~ ses + minority + female", "ses + minority + female"),
+}
+BIG = (20_000, 50)
+GROWTH = [(200, 50), (2_000, 50), (20_000, 50), (200_000, 50)]
+
+
+def hsb():
+    data = load_hsb()
+    return data.assign(ses_cwc=data.ses - data.groupby("schid", observed=True).ses.transform("mean"))
+
+
+def simulated(groups, size):
+    rng = np.random.default_rng(1)
+    g = np.repeat(np.arange(groups), size)
+    x, u = rng.normal(size=len(g)), rng.normal(size=(groups, 2)) * [1, 0.4]
+    return pd.DataFrame({"g": g, "x": x, "y": 1 + 0.5 * x + u[g, 0] + u[g, 1] * x + rng.normal(size=len(g))})
+
+
+def seconds(call, repeats):
+    call()
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - begin)
+    return np.median(times)
+
+
+def python_times(data, repeats):
+    """Seconds for each model, method and Python program."""
+    import statsmodels.formula.api as smf
+
+    rust = importlib.util.find_spec("mixedlm")
+    lmer = importlib.import_module("mixedlm").lmer if rust else None
+    for model, (formula, effects) in MODELS.items():
+        for method in ("REML", "ML"):
+            reml = method == "REML"
+            row = {"model": model, "method": method}
+            row["mlm"] = seconds(lambda: mixedlm(formula, data, "schid", "~ " + effects, reml), repeats)
+            if rust:
+                row["mixedlm"] = seconds(lambda: lmer(f"{formula} + ({effects} | schid)", data, REML=reml), repeats)
+            row["statsmodels"] = seconds(
+                lambda: smf.mixedlm(formula, data, groups="schid", re_formula="~ " + effects).fit(reml=reml), 1)
+            yield row
+
+
+def lme4_times(data, repeats):
+    """Seconds of lme4 for the same fits, in the same order."""
+    with tempfile.TemporaryDirectory() as folder:
+        data.to_csv(Path(folder, "data.csv"), index=False, float_format="%.17g")
+        tasks = [f"{formula} + ({effects} | schid)" for formula, effects in MODELS.values()]
+        Path(folder, "tasks.json").write_text(json.dumps(tasks))
+        subprocess.run(["Rscript", str(HERE / "lme4_times.R"), folder, str(repeats)], check=True)
+        return json.loads(Path(folder, "times.json").read_text())
+
+
+def in_a_process(command):
+    """Seconds that a program prints for its fit, and the peak memory of its process in MB."""
+    script = ("import resource, subprocess, sys\n"
+              "out = subprocess.run(sys.argv[1:], check=True, capture_output=True, text=True).stdout\n"
+              "print(out.split()[-1], resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)")
+    out = subprocess.run([sys.executable, "-c", script, *command], check=True, capture_output=True, text=True)
+    return tuple(map(float, out.stdout.split()))
+
+
+def fit_once(groups, size):
+    """Time one fit of a simulated data set; prints its seconds (run in a process of its own)."""
+    data = simulated(groups, size)
+    mixedlm("y ~ x", data.head(1000), "g", "~ x")
+    print(seconds(lambda: mixedlm("y ~ x", data, "g", "~ x"), 1))
+
+
+def main(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    data = hsb()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # statsmodels warns at every other fit
+        table = pd.DataFrame(python_times(data, 15)).set_index(["model", "method"])
+    if shutil.which("Rscript"):
+        table.insert(1, "lme4", lme4_times(data, 15))
+    table *= 1000
+    for peer in table.columns.intersection(["lme4", "mixedlm"]):
+        table[f"mlm / {peer}"] = table["mlm"] / table[peer]
+    print("Milliseconds, HSB\n" + table.round(2).to_string(), "\n")
+    table.to_csv(folder / "speed.csv")
+
+    me = [sys.executable, str(HERE / "speed.py"), "--fit"]
+    big = {"mlm": in_a_process([*me, *map(str, BIG)])}
+    if shutil.which("Rscript"):
+        big["lme4"] = in_a_process(["Rscript", str(HERE / "lme4_times.R"), "--fit", *map(str, BIG)])
+    big = pd.DataFrame(big, index=["seconds", "MB, whole process"]).T
+    print(f"{BIG[0]} groups of {BIG[1]}, one random slope\n" + big.round(2).to_string(), "\n")
+
+    growth = pd.DataFrame([(g * n, g, *in_a_process([*me, str(g), str(n)])) for g, n in GROWTH],
+                          columns=["rows", "groups", "seconds", "MB"])
+    growth["microseconds per row"] = growth.seconds / growth.rows * 1e6
+    print("Growth\n" + growth.round(3).to_string(index=False))
+    growth.to_csv(folder / "growth.csv", index=False)
+    draw(table, growth, folder / "speed.svg")
+
+
+def draw(table, growth, path):
+    import matplotlib.pyplot as plt
+
+    programs = [name for name in ("mlm", "mixedlm", "lme4", "statsmodels") if name in table]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    times = table.xs("REML", level="method")[programs]
+    for name, marker in zip(programs, "os^D"):
+        left.plot(times[name], range(len(times)), marker, label=name)
+    left.set(xscale="log", xlabel="milliseconds for one fit (REML)", yticks=range(len(times)), yticklabels=times.index)
+    left.invert_yaxis()
+    left.legend()
+    right.loglog(growth.rows, growth.seconds, "o-")
+    right.set(xlabel="rows, in groups of 50", ylabel="seconds for one fit")
+    figure.savefig(path)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--fit"]:
+        fit_once(*map(int, sys.argv[2:]))
+    else:
+        main(Path(sys.argv[1] if len(sys.argv) > 1 else HERE.parent / "_build/bench"))
