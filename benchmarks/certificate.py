@@ -56,9 +56,9 @@ def study(count):
             best = engine.estimate(products, reml)[1].value
             for name, T in end_points(products, reml):
                 at = engine.deviance(T, products, reml)
-                certificate, _ = engine.certify(T, at)
+                certificate, _ = engine.certify(T, at, products)
                 rows.append({"optimiser": name, "short": (at.value - best) / 2,
-                             "refused": max(certificate.newton, certificate.boundary) >= engine.TOLERANCE})
+                             "refused": max(certificate.newton, certificate.boundary) >= certificate.tolerance})
     return pd.DataFrame(rows)
 
 

@@ -68,8 +68,9 @@ def ours(data, formula, effects, reml):
             fit = engine.mixedlm(formula, data, "g", effects, reml)
     except (ValueError, engine.NotCertified) as error:
         return {"refused": f"{type(error).__name__}: {str(error).split(':')[0]}"}
-    # lme4's theta: a lower triangular square root, also of a singular matrix
-    triangle = np.linalg.qr(engine.root(fit.cov_re_unscaled.to_numpy()).T)[1].T
+    # lme4's theta: a lower triangular square root, also of a singular matrix, in any units
+    size = np.sqrt(np.maximum(np.diag(fit.cov_re_unscaled), 1e-300))
+    triangle = np.linalg.qr(engine.root(fit.cov_re_unscaled.to_numpy() / np.outer(size, size)).T)[1].T * size[:, None]
     triangle = triangle * np.where(np.diag(triangle) < 0, -1, 1)
     theta = triangle.T[np.triu_indices(len(triangle))].tolist()
     return {"refused": None, "llf": fit.llf, "singular": bool(fit.singular), "theta": theta}

@@ -224,9 +224,9 @@ def test_the_certificate_refuses_wrong_answers(hsb):
     products = engine.Products.of(engine.Design.read("mathach ~ ses_cwc", hsb, "schid", "~ ses_cwc", None))
     to_T = products.Rz @ np.array([[8.9, 0.6], [0.6, 16.07]]) @ products.Rz.T / 37
     for T in (to_T, np.zeros((2, 2))):
-        certificate, _ = engine.certify(T, engine.deviance(T, products, False))
+        certificate, _ = engine.certify(T, engine.deviance(T, products, False), products)
         assert max(certificate.newton, certificate.boundary) > 1e4 * engine.TOLERANCE
-    stationary, _ = engine.certify(np.zeros((2, 2)), engine.deviance(np.zeros((2, 2)), products, False))
+    stationary, _ = engine.certify(np.zeros((2, 2)), engine.deviance(np.zeros((2, 2)), products, False), products)
     assert stationary.newton == 0 and stationary.eigenvalue < 0
 
 
@@ -399,7 +399,7 @@ def test_columns_by_hand_are_patsys(hsb):
 
     for formula in [model for model, _ in MODELS.values()] + ["mathach ~ 0 + ses", "mathach ~ ses*minority*female - ses"]:
         y, X = patsy.dmatrices(formula, hsb, return_type="dataframe")
-        names, matrix = engine.by_hand(engine.parse(formula).rhs_termlist, hsb)
+        names, matrix, _ = engine.by_hand(engine.parse(formula).rhs_termlist, hsb)
         assert names == list(X) and (matrix == X.to_numpy()).all()
 
 

@@ -64,7 +64,7 @@ def test_binder_starts():
 
 def imported_modules(source):
     """Top-level names of the modules that Python code imports, magic lines left out."""
-    code = "\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))
+    code = re.sub(r"(?m)^\s*[%!].*", "", source)
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
@@ -322,7 +322,8 @@ def test_a_failing_tool_is_quoted_by_its_last_15_lines(course, capsys):
 def test_tools_keep_the_users_indexes_and_proxies_and_lose_stray_settings():
     kept = {"PIP_INDEX_URL": "a", "PIP_CERT": "b", "HTTPS_PROXY": "c", "HOME": "d"}
     stray = {"PYTHONPATH": "e", "PYTHONHOME": "f", "PIP_TARGET": "g", "PIP_NO_BINARY": "h"}
-    env = setup_env.tool_environment(Path("/course"), {**kept, **stray, "PATH": "/bin", "PIP_USER": "1"})
+    env = setup_env.tool_environment(
+        Path("/course"), {**kept, **stray, "PATH": "/bin", "PIP_USER": "1"})
     assert env.items() >= kept.items()
     assert not env.keys() & stray.keys() and env["PIP_USER"] == "0"
     assert env["PATH"] == "/course/.venv/bin:/bin"

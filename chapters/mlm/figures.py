@@ -25,7 +25,7 @@ ACHIEVEMENT, SES = "Mathematics achievement", "Socio-economic status (SES)"
 def use_course_style():
     """Make figures and tables of this session look as on the course's site."""
     sns.set_theme(style="ticks", context="notebook", rc={
-        "figure.figsize": (7, 4.2), "figure.constrained_layout.use": True,
+        "figure.figsize": (6, 3.8), "figure.constrained_layout.use": True,
         "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
         "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
         "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,

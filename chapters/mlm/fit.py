@@ -14,7 +14,7 @@ In the order of the code: `Design`, what the formulas say; `Products`, the data 
 import copy
 import warnings
 from collections import namedtuple
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import SimpleNamespace
 
@@ -79,13 +79,13 @@ def by_hand(terms, data):
     for column, term in zip(matrix.T, terms):
         for factor in term.factors:
             column *= values[factor.name()]
-    return [term.name() for term in terms], matrix
+    return [term.name() for term in terms], matrix, None
 
 
 def by_patsy(description, data, env):
     """Names, columns (NaN where a value is missing) and patsy's memory of each side of a formula."""
     try:
-        design = patsy.dmatrices if description.lhs_termlist else patsy.dmatrix
+        design = patsy.dmatrices if getattr(description, "lhs_termlist", None) else patsy.dmatrix
         parts = design(description, data.set_axis(range(len(data))), env, return_type="dataframe")
     except patsy.PatsyError as error:
         name = getattr(error.__cause__, "name", None)
@@ -104,7 +104,8 @@ class Design:
     """The rows that enter a fit: response y (n,), X (n, p), Z (n, q), their names and groups.
 
     ``codes`` (n,) count the groups from 0, ``labels`` are their names, ``index`` is the
-    rows' index, ``data`` the data frame they come from, ``spec`` patsy's memory of X.
+    rows' index, ``data`` the data frame they come from, ``memory`` what patsy has to remember
+    of X and Z (None where they were built by hand).
     """
 
     y: np.ndarray
@@ -119,7 +120,7 @@ class Design:
     formula: str
     re_formula: str
     data: pd.DataFrame
-    spec: patsy.DesignInfo = None
+    memory: tuple
 
     @classmethod
     def read(cls, formula, data, groups, re_formula, env):
@@ -141,14 +142,11 @@ class Design:
             raise ValueError(f"The formula needs one response on its left, as in 'y ~ x' (it is {formula!r}), "
                              f"and that of the random effects none, as in '~ x' (it is {re_formula!r}).")
         check_text(left.lhs_termlist + left.rhs_termlist + right.rhs_termlist, data)
-        sides, spec = [by_hand(terms, data) for terms in (left.lhs_termlist, left.rhs_termlist)], None
-        if None in sides:
-            *sides, spec = zip(*by_patsy(left, data, env))
-            sides, spec = list(zip(*sides)), spec[1]
-        (response, y), (fixed, X) = sides
+        sides = [by_hand(terms, data) for terms in (left.lhs_termlist, left.rhs_termlist)]
+        (response, y, _), (fixed, X, remember_X) = by_patsy(left, data, env) if None in sides else sides
         if len(response) != 1:
             raise ValueError(f"The response {left.lhs_termlist[0].name()!r} holds categories; it must be numeric.")
-        random, Z = by_hand(right.rhs_termlist, data) or next(by_patsy(right, data, env))[:2]
+        random, Z, remember_Z = by_hand(right.rhs_termlist, data) or next(by_patsy(right, data, env))
         if not random:
             raise ValueError("The formula of the random effects is empty: this is a regression without groups.")
 
@@ -167,7 +165,27 @@ class Design:
                           MissingRows, stacklevel=3)
             y, X, Z, index, data = (part[complete] for part in (y, X, Z, index, data))
             labels = labels[kept]
-        return cls(y[:, 0], X, Z, response[0], fixed, random, codes, labels, index, formula, re_formula, data, spec)
+        return cls(y[:, 0], X, Z, response[0], fixed, random, codes, labels, index, formula, re_formula or "~ 1", data,
+                   (remember_X, remember_Z))
+
+    def of_new(self, data):
+        """X and Z of new rows, by the same formulas."""
+        for text, memory in zip((self.formula, self.re_formula), self.memory):
+            built = by_hand(parse(text).rhs_termlist, data) if memory is None else by_patsy(memory, data, 0)
+            if built is None:
+                raise ValueError(f"New rows need the numeric columns of {text!r}; they have {listed(data.columns)}.")
+            yield built[1] if memory is None else next(built)[1]
+
+    def __getstate__(self):
+        # patsy's memory can't be pickled; it is built again from the data and numpy's and pandas' names
+        return self.__dict__ | {"memory": tuple(memory is not None for memory in self.memory)}
+
+    def __setstate__(self, state):
+        env = patsy.EvalEnvironment([{"np": np, "pd": pd}])
+        texts = (state["formula"], state["re_formula"])
+        memory = tuple(list(by_patsy(parse(text), state["data"], env))[-1][2] if by_name else None
+                       for text, by_name in zip(texts, state["memory"]))
+        self.__dict__.update(state, memory=memory)
 
     def check_sizes(self):
         """Refuse data with which nothing can be estimated, and say why."""
@@ -266,7 +284,7 @@ class Products:
 
 # ------------------------------------------------------------ the deviance and its minimum
 
-Evaluation = namedtuple("Evaluation", "value D K F W v E coef r2 R")
+Evaluation = namedtuple("Evaluation", "value D K W v E coef r2 R")
 
 
 def deviance(T, data, reml):
@@ -286,10 +304,10 @@ def deviance(T, data, reml):
     -------
     Evaluation
         ``value``; ``D`` (q, q), the gradient: d value = sum(D * dT); ``K`` (q², q²), the
-        second derivatives: d2 value = dT.ravel() @ K @ dT.ravel(), and ``F``, their expected
-        value (both act on symmetric dT only); ``W`` (J, q, q); ``v`` (J, q), for residuals
-        over s; ``E`` (J, q, p), for X R'^-1; ``coef`` (p,); ``r2``, the residual sum of
-        squares; ``R`` (p, p), lower triangular with R R' = X'V^-1 X.
+        second derivatives: d2 value = dT.ravel() @ K @ dT.ravel() for symmetric dT; ``W``
+        (J, q, q); ``v`` (J, q), for residuals over s; ``E`` (J, q, p), for X R'^-1; ``coef``
+        (p,); ``r2``, the residual sum of squares; ``R`` (p, p), lower triangular with
+        R R' = X'V^-1 X.
     """
     n, p, q = data.n, data.p, data.q
     df, J, lead = n - p * reml, data.groups.shape[-3], T.shape[:-2]
@@ -312,23 +330,35 @@ def deviance(T, data, reml):
     vv, EE = v[..., :, None] * v[..., None, :], reml * E @ E.mT
     expected, observed = (W - EE).sum(axis=-3), vv.sum(axis=-3)
 
-    def pairs(P):
-        """tr(P dT W dT) over the groups, as a quadratic form in dT."""
-        sums = P.reshape(*lead, J, q * q).mT @ W.reshape(*lead, J, q * q)
-        return np.einsum("...abcd->...bcad", sums.reshape(*lead, q, q, q, q)).reshape(*lead, q * q, q * q)
-
-    def square(matrix):
-        return matrix @ matrix.mT
-
-    flat = E.reshape(*lead, J, q * p)
-    vE = (v.mT @ flat).reshape(*lead, q * q, p)
-    EtE = (flat.mT @ flat).reshape(*lead, q, p, q, p).swapaxes(-3, -2).reshape(*lead, q * q, p * p)
-    projected = reml * square(EtE)
-    F = pairs(W - 2 * EE) + projected - square(expected.reshape(*lead, q * q, 1)) / df
-    K = pairs(2 * (vv + EE) - W) - projected - 2 * square(vE) - square(observed.reshape(*lead, q * q, 1)) / df
+    vE = (v.mT @ E.reshape(*lead, J, q * p)).reshape(*lead, q * q, p)
+    flat = observed.reshape(*lead, q * q, 1)
+    K = pairs(2 * (vv + EE) - W, W) - reml * projected(E) - 2 * vE @ vE.mT - flat @ flat.mT / df
     symmetric = symmetrizer(q)
-    return Evaluation(value, expected - observed, symmetric @ K @ symmetric, symmetric @ F @ symmetric,
-                      W, v, E, coef, r2, R)
+    return Evaluation(value, expected - observed, symmetric @ K @ symmetric, W, v, E, coef, r2, R)
+
+
+def pairs(P, W):
+    """Sum over the groups of tr(P_j dT W_j dT), as a quadratic form in dT."""
+    *lead, J, q, _ = W.shape
+    sums = P.reshape(*lead, J, q * q).mT @ W.reshape(*lead, J, q * q)
+    return np.einsum("...abcd->...bcad", sums.reshape(*lead, q, q, q, q)).reshape(*lead, q * q, q * q)
+
+
+def projected(E):
+    """tr(H dT H dT) for H dT = sum of E_j' dT E_j: what estimating the fixed effects takes away."""
+    *lead, J, q, p = E.shape
+    flat = E.reshape(*lead, J, q * p)
+    sums = (flat.mT @ flat).reshape(*lead, q, p, q, p).swapaxes(-3, -2).reshape(*lead, q * q, p * p)
+    return sums @ sums.mT
+
+
+def information(at, reml, df):
+    """Expected second derivatives, as `Evaluation.K`."""
+    EE = reml * at.E @ at.E.mT
+    flat = (at.W - EE).sum(axis=0).reshape(-1, 1)
+    matrix = pairs(at.W - 2 * EE, at.W) + reml * projected(at.E) - flat @ flat.T / df
+    symmetric = symmetrizer(at.W.shape[-1])
+    return symmetric @ matrix @ symmetric
 
 
 @lru_cache
@@ -378,20 +408,20 @@ def start(data, reml):
     q = data.q
     middle = np.eye(q) * data.groups.shape[-3] / data.n
     at = deviance(middle, data, reml)
-    information, axes = np.linalg.eigh(at.F)
-    information, axes = information[q * (q - 1) // 2 :], axes[:, q * (q - 1) // 2 :]
-    if information[0] < UNIDENTIFIED * information[-1]:
+    known, axes = np.linalg.eigh(information(at, reml, data.n - reml * data.p))
+    known, axes = (part[..., q * (q - 1) // 2 :] for part in (known, axes))  # without antisymmetric dT
+    if known[0] < UNIDENTIFIED * known[-1]:
         raise ValueError("The data cannot tell the variances and covariances of the random effects apart: different "
                          "ones fit equally well. Leave out a random effect that varies too little within or between "
                          "groups, or a fixed effect that already tells the groups apart.")
-    step = axes @ ((axes.T @ at.D.ravel()) / information)
+    step = axes @ ((axes.T @ at.D.ravel()) / known)
     return root(middle - step.reshape(q, q), floor=0.1 * middle[0, 0])
 
 
-Certificate = namedtuple("Certificate", "newton boundary eigenvalue evaluations", defaults=[None])
+Certificate = namedtuple("Certificate", "newton boundary eigenvalue tolerance starts evaluations", defaults=[1, None])
 
 
-def certify(T, at):
+def certify(T, at, data):
     """By how much a further step could lower the deviance at T.
 
     Returns
@@ -403,19 +433,25 @@ def certify(T, at):
         eigenvalue of D, given as ``eigenvalue``. It vanishes only where D is positive
         semidefinite: the first-order condition for a minimum over all covariance
         matrices, singular ones included.
+        ``tolerance``: what both have to stay below.
     off : ndarray, shape (..., q, q)
-        The variance to add for that drop.
+        The variance to add for the drop at the boundary.
     """
     newton = newton_step(*derivatives(root(T), at))[1] / 2
     values, axes = np.linalg.eigh(at.D)
     lowest, axis = np.minimum(values[..., 0], 0), axes[..., 0]
-    information = ((at.W @ axis[..., None, :, None])[..., 0] * axis[..., None, :]).sum(axis=-1) ** 2
-    more = -lowest / information.sum(axis=-1)
+    size = ((at.W @ axis[..., None, :, None])[..., 0] * axis[..., None, :]).sum(axis=-1) ** 2
+    more = -lowest / size.sum(axis=-1)
     off = more[..., None, None] * axis[..., :, None] * axis[..., None, :]
-    return Certificate(newton, -lowest * more / 2, values[..., 0]), off
+    return Certificate(newton, -lowest * more / 2, values[..., 0], TOLERANCE + rounding(at, data)), off
 
 
-def minimise(data, reml, L):
+def rounding(at, data):
+    """Digits that the deviance loses: the residual sum of squares is a difference of sums."""
+    return 1e-14 * data.n * data.total[..., -1, -1] / at.r2
+
+
+def minimise(data, reml, L, steps=200):
     """Minimise the deviance over T = L L', for each replicate.
 
     Parameters
@@ -424,57 +460,71 @@ def minimise(data, reml, L):
     reml : bool
     L : ndarray, shape (m, q, q)
         Where to start.
+    steps : int
+        Where to stop at the latest.
 
     Returns
     -------
     T : ndarray, shape (m, q, q)
     at : Evaluation
     certificate : Certificate
+        For the caller to judge.
 
     Raises
     ------
     ValueError
         The random effects reproduce the response: the residual variance is zero.
-    NotCertified
-        No certified minimum was found.
     """
     at, evaluations, shrink = deviance(L @ L.mT, data, reml), 1, np.ones(len(L))
-    for _ in range(200):
+    for last in [False] * (steps - 1) + [True]:
         step, decrement = newton_step(*derivatives(L, at))
         step = step.reshape(L.shape)
         length, longest = (np.linalg.norm(matrix, axis=(-2, -1)) for matrix in (step, 2 * L))
-        step *= (shrink * np.minimum(1, longest / np.maximum(length, 1e-300)))[:, None, None]
+        part = shrink * np.minimum(1, longest / np.maximum(length, 1e-300))
+        step *= part[:, None, None]
         trial = deviance((L + step) @ (L + step).mT, data, reml)
         evaluations += 1
         if (trial.r2 < EXACT * data.total[..., -1, -1]).any():
             raise ValueError("The random effects reproduce the response exactly: the residual variance is zero. "
                              "Is the response constant within groups?")
-        lower = trial.value <= at.value + 1e-9 + 1e-13 * np.abs(at.value)  # but for rounding
-        if lower.all():
-            L, at = L + step, trial
-        else:
-            L, *fields = (np.where(lower.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-                          for new, old in zip((L + step, *trial), (L, *at)))
-            at = Evaluation(*fields)
+        lower = trial.value <= at.value - 1e-4 * part * decrement + 1e-9 + rounding(trial, data)
+        L, at = choose(lower, L + step, L), Evaluation(*map(choose, [lower] * len(at), trial, at))
         shrink = np.where(lower, 1, shrink / 4)
-        if (decrement < TOLERANCE).all():
-            certificate, off = certify(L @ L.mT, at)
-            short = np.maximum(certificate.newton, certificate.boundary) >= TOLERANCE
-            if not short.any():
+        if last or (decrement < TOLERANCE + rounding(at, data)).all():
+            certificate, off = certify(L @ L.mT, at, data)
+            short = certificate.boundary >= certificate.tolerance
+            if last or not (short | (certificate.newton >= certificate.tolerance)).any():
                 return L @ L.mT, at, certificate._replace(evaluations=evaluations)
-            L = root(L @ L.mT + off * short[:, None, None])  # step off the boundary
+            L = choose(short, root(L @ L.mT + off), L)  # step off the boundary
             at = deviance(L @ L.mT, data, reml)
-    worst = np.argmax(decrement)
-    raise NotCertified(f"No certified minimum after {evaluations} evaluations of the deviance: it is "
-                       f"{at.value[worst]:.6f}, a Newton step promises {decrement[worst] / 2:.3g} less, and the smallest "
-                       f"eigenvalue of its derivative is {np.linalg.eigvalsh(at.D[worst])[0]:.3g}. Please report the data.")
+
+
+def choose(which, new, old):
+    """`new` where `which` is true, for arrays whose first axis counts replicates."""
+    return new if which.all() else np.where(which.reshape(-1, *[1] * (new.ndim - 1)), new, old)
 
 
 def estimate(data, reml):
-    """T, its Evaluation and its certificate for one response."""
-    T, at, certificate = minimise(data, reml, start(data, reml)[None])
-    certificate = Certificate(*(part.item() for part in certificate[:3]), certificate.evaluations + 1)
-    return T[0], Evaluation(*(part[0] for part in at)), certificate
+    """T, its Evaluation and its certificate for one response.
+
+    With few groups the deviance can have several minima: of 1438 fits of designs with 4 to
+    60 groups 25 had, none of them with 30 groups or more for each random effect. Below that
+    number the search is repeated from 24 scattered points (the same for the same data).
+    """
+    L = start(data, reml)[None]
+    J, q = len(data.groups), data.q
+    if J < 30 * q:
+        rng = np.random.default_rng(0)
+        scattered = rng.normal(size=(24, q, q)) * np.exp(1.5 * rng.normal(size=(24, 1, 1)))
+        L = np.concatenate([L, scattered * np.sqrt(J / data.n)])
+    T, at, certificate = minimise(data, reml, L)
+    best = at.value.argmin()
+    T, at = T[best], Evaluation(*(part[best] for part in at))
+    certificate = Certificate(*(part[best].item() for part in certificate[:4]), len(L), certificate.evaluations + 1)
+    if max(certificate.newton, certificate.boundary) >= certificate.tolerance:
+        raise NotCertified(f"No certified minimum after {certificate.evaluations} evaluations of the deviance: it is "
+                           f"{at.value:.6f}, {certificate}. Please report the data.")
+    return T, at, certificate
 
 
 # ------------------------------------------------------------------ what the user sees
@@ -721,17 +771,9 @@ class MixedResults(MixedLMResults):
             return pd.Series(self.design.X @ self.fe_params.to_numpy(), index=self.design.index)
         if not isinstance(exog, pd.DataFrame):
             return np.asarray(exog) @ self.fe_params.to_numpy()
-        return patsy.dmatrix(self.design_info, exog, return_type="dataframe") @ self.fe_params
+        return pd.Series(next(self.design.of_new(exog)) @ self.fe_params.to_numpy(), index=exog.index)
 
     # -- statsmodels' machinery
-
-    @cached_property
-    def design_info(self):
-        """patsy's memory of the fixed effects, from which it builds the design of new data."""
-        if self.design.spec is None:
-            *_, (*_, self.design.spec) = by_patsy(parse(self.design.formula), self.design.data,
-                                                  patsy.EvalEnvironment([{"np": np, "pd": pd}]))
-        return self.design.spec
 
     @cached_property
     def model(self):
@@ -793,6 +835,4 @@ class MixedResults(MixedLMResults):
         return super(MixedResults, plain).summary(yname, xname_fe, xname_re, title, alpha)
 
     def __getstate__(self):
-        # patsy's memory can't be pickled; `design_info` builds it again
-        state = {name: value for name, value in self.__dict__.items() if name not in ("model", "design_info")}
-        return state | {"design": replace(self.design, spec=None)}
+        return {name: value for name, value in self.__dict__.items() if name != "model"}

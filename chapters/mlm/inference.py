@@ -1,0 +1,451 @@
+"""What a certified fit says about the population: tests, intervals, predictions, explained variance."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, stats
+
+from .fit import Products, derivatives, deviance, estimate, minimise, root
+
+# ------------------------------------------------------------------ fixed effects
+
+
+def satterthwaite(fit, contrasts=None, level=0.95):
+    """t tests and intervals of the fixed effects with Satterthwaite's degrees of freedom.
+
+    The variance of an estimate, v, is itself estimated, with a variance that follows from the
+    information about the variances of the model; df = 2 v**2 / var(v) (Giesbrecht & Burns, 1985,
+    Biometrics 41, p. 480; as in lmerTest: Kuznetsova, Brockhoff & Christensen, 2017, J. Stat.
+    Softw. 82(13), eq. 5).
+
+    Parameters
+    ----------
+    fit : MixedResults
+    contrasts : array_like, shape (k, p), or str, optional
+        Linear combinations of the fixed effects, also as ``"ses - female"``; each fixed effect
+        by default.
+    level : float, default 0.95
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each: ``estimate``, ``se``, ``df``, ``t``, ``p`` (against 0), ``lower``, ``upper``.
+    """
+    rows, values = (np.eye(fit.k_fe), 0) if contrasts is None else fit._constraint(contrasts)
+    L, at, p = root(fit.T), fit.at, fit.k_fe
+    hessian = _hessian(fit, L)
+    half = np.linalg.inv(at.R.T @ fit.products.Rx) * np.sqrt(fit.scale)  # half half' = cov_fixed
+    table = []
+    for row in rows:
+        h = row @ half
+        variance, Eh = h @ h, at.E @ h
+        slope = np.append(2 * (Eh.T @ Eh) @ L, variance)  # of the variance, in L and log s2
+        # a zero curvature belongs to a rotation of L or to a variance at 0, of which v does not depend
+        spread = slope @ np.linalg.pinv(hessian, rcond=1e-9, hermitian=True) @ slope
+        table.append((row @ fit.fe_params.to_numpy(), np.sqrt(variance), variance**2 / spread))
+    names = fit.design.fixed if contrasts is None else None
+    table = pd.DataFrame(table, columns=["estimate", "se", "df"], index=names)
+    table["t"] = (table.estimate - values) / table.se
+    table["p"] = 2 * stats.t.sf(table.t.abs(), table.df)
+    reach = stats.t.ppf((1 + level) / 2, table.df) * table.se
+    return table.assign(lower=table.estimate - reach, upper=table.estimate + reach)
+
+
+def _hessian(fit, L):
+    """Second derivatives of the deviance in L (flattened) and log s2, neither profiled."""
+    size, observed = L.size, fit.at.v.T @ fit.at.v
+    cost = np.append(2 * (observed @ L).ravel() / fit.df, 1)
+    hessian = np.zeros((size + 1, size + 1))
+    hessian[:size, :size] = derivatives(L, fit.at)[1]
+    return hessian + fit.df * np.outer(cost, cost)
+
+
+# ------------------------------------------------------------------ comparing models
+
+
+def likelihood_ratio(smaller, larger):
+    """Likelihood-ratio test of two nested fits.
+
+    A variance can't be negative: if the larger model has one random effect more, its variance
+    under the null hypothesis lies on the boundary, and the statistic follows an equal mixture of
+    two chi-square distributions (Stram & Lee, 1994, Biometrics 50, case 2 and 3). With several
+    more, no simple law holds: `p` is not a number, and `bootstrap_test` decides.
+
+    Parameters
+    ----------
+    smaller : MixedResults or None
+        None is the regression with the fixed effects of `larger` and no random effects.
+    larger : MixedResults
+
+    Returns
+    -------
+    pandas.Series
+        ``statistic``, ``df``, ``p``, ``p_naive`` (by one chi-square distribution).
+
+    Raises
+    ------
+    ValueError
+        The fits can't be compared: other rows, other methods, not nested, or REML fits with
+        different fixed effects, whose likelihoods are of different data.
+    """
+    if smaller is None:
+        least = deviance(np.zeros_like(larger.T), larger.products, larger.reml).value - larger.at.value
+        fixed, random, before = 0, larger.k_re, 0
+    else:
+        _check_nested(smaller, larger)
+        least = 2 * (larger.llf - smaller.llf)
+        fixed, random, before = larger.k_fe - smaller.k_fe, larger.k_re - smaller.k_re, smaller.k_re
+    statistic = max(float(least), 0.0)
+    variances = random * before + random * (random + 1) // 2
+    naive = stats.chi2.sf(statistic, fixed + variances)
+    if random == 0:
+        p = naive
+    elif random == 1:
+        lower = stats.chi2.sf(statistic, fixed + before) if fixed + before else float(statistic <= 0)
+        p = (lower + naive) / 2
+    else:
+        p = np.nan
+    return pd.Series({"statistic": statistic, "df": fixed + variances, "p": p, "p_naive": naive})
+
+
+def _check_nested(smaller, larger):
+    """Refuse a comparison that means nothing."""
+    if smaller.reml != larger.reml:
+        raise ValueError("One fit is REML, the other ML: fit both by the same method.")
+    if smaller.nobs != larger.nobs or not np.array_equal(smaller.design.y, larger.design.y):
+        raise ValueError("The fits are of different rows or responses; missing values may have been left out.")
+
+    def within(part, whole):
+        length = np.linalg.norm(part, axis=0)
+        rest = part - whole @ np.linalg.lstsq(whole, part)[0]
+        return (np.linalg.norm(rest, axis=0) < 1e-8 * length).all()
+
+    if not (within(smaller.design.X, larger.design.X) and within(smaller.design.Z, larger.design.Z)):
+        raise ValueError("The models are not nested: the first has terms that the second cannot express.")
+    if larger.reml and larger.k_fe != smaller.k_fe:
+        raise ValueError("REML fits with different fixed effects have likelihoods of different data: "
+                         "fit both with reml=False.")
+
+
+# ------------------------------------------------------------------ simulation and bootstrap
+
+
+def simulate(fit, draws, seed=None):
+    """Responses drawn from the fitted model, shape (n, draws); the groups' effects are drawn anew."""
+    rng, design = np.random.default_rng(seed), fit.design
+    u = rng.normal(size=(draws, len(design.labels), fit.k_re)) @ (fit.to_random @ root(fit.T)).T
+    effects = sum(design.Z[:, k, None] * u[:, :, k].T[design.codes] for k in range(fit.k_re))
+    noise = effects + rng.normal(size=(fit.nobs, draws))
+    return fit.predict().to_numpy()[:, None] + np.sqrt(fit.scale) * noise
+
+
+def refit(fit, responses):
+    """Fit the same model to other responses, all at once.
+
+    Only Z'y, X'y and y'y change, so a replicate costs as much as some evaluations of the deviance.
+
+    Parameters
+    ----------
+    fit : MixedResults
+    responses : ndarray, shape (n, m)
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each response: fixed effects, lower triangle of `cov_re`, ``Residual Var`` and
+        ``llf``. Every one has passed the checks of a single fit.
+    """
+    old, design, m = fit.products, fit.design, responses.shape[1]
+    order = np.argsort(design.codes, kind="stable")
+    X, Z = design.X[order] @ np.linalg.inv(old.Rx), design.Z[order] @ fit.to_random
+    y = responses[order]
+    starts = np.searchsorted(design.codes[order], np.arange(len(design.labels)))
+    ols = X.T @ y / old.n
+    rest = (y - X @ ols) / old.unit
+    Zy = np.stack([np.add.reduceat(column[:, None] * rest, starts, axis=0).T for column in Z.T], axis=-1)
+    groups = np.concatenate([np.broadcast_to(old.groups[..., :-1], (m, *old.groups[..., :-1].shape)), Zy[..., None]], -1)
+    total = np.broadcast_to(old.total, (m, *old.total.shape)).copy()
+    total[:, -1, -1] = (rest**2).sum(axis=0)
+
+    def some(i):
+        return Products(groups[i], total[i], old.n, old.p, old.q, old.Rx, old.Rz, ols, old.unit)
+
+    def failed(certificate):
+        return np.maximum(certificate.newton, certificate.boundary) >= certificate.tolerance
+
+    # most replicates need few steps; the others go on in smaller company, the last by themselves
+    begin = root(fit.T, floor=0.1 * len(design.labels) / old.n)
+    T, at, certificate = minimise(some(slice(None)), fit.reml, np.broadcast_to(begin, (m, *begin.shape)), steps=5)
+    value, coef, r2 = (np.array(part) for part in (at.value, at.coef, at.r2))
+    left = np.flatnonzero(failed(certificate))
+    if len(left):
+        T[left], at, certificate = minimise(some(left), fit.reml, root(T[left]))
+        value[left], coef[left], r2[left] = at.value, at.coef, at.r2
+        for i in left[failed(certificate)]:
+            T[i], at, _ = estimate(some(i), fit.reml)
+            value[i], coef[i], r2[i] = at.value, at.coef, at.r2
+    scale = old.unit**2 * r2 / fit.df
+    fixed = np.linalg.solve(old.Rx, ols + old.unit * coef.T).T
+    tau = scale[:, None, None] * (fit.to_random @ T @ fit.to_random.T)
+    llf = fit.llf - (value - fit.at.value) / 2
+    return pd.DataFrame(np.column_stack([fixed, tau[:, *np.tril_indices(fit.k_re)], scale, llf]),
+                        columns=[*fit.params.index, "Residual Var", "llf"])
+
+
+def _chunks(fit, draws, seed, progress):
+    """Simulated responses in portions that fit into the cache, with a progress bar on stderr."""
+    rng, size = np.random.default_rng(seed), max(1, min(50, 5_000_000 // fit.nobs))
+    for done in range(0, draws, size):
+        yield simulate(fit, min(size, draws - done), rng)
+        if progress:
+            share = min(done + size, draws) / draws
+            end = "\n" if share == 1 else ""
+            print(f"\r[{'#' * int(40 * share):40}] {share:4.0%} of {draws} replicates", end=end, file=sys.stderr)
+
+
+def bootstrap(fit, draws=1000, seed=1, progress=False):
+    """Parametric bootstrap: estimates from `draws` data sets simulated from the fit.
+
+    Returns
+    -------
+    pandas.DataFrame, shape (draws, parameters + 2)
+        As `refit`. Its quantiles are intervals: ``bootstrap(fit).quantile([.025, .975])``.
+    """
+    return pd.concat([refit(fit, y) for y in _chunks(fit, draws, seed, progress)], ignore_index=True)
+
+
+def bootstrap_test(smaller, larger, draws=1000, seed=1, progress=False):
+    """p value of the likelihood-ratio test, by data sets simulated from the smaller fit.
+
+    (1 + statistics at least as large) / (1 + draws) (Davison & Hinkley, 1997, eq. 4.11).
+    """
+    _check_nested(smaller, larger)
+    observed = larger.llf - smaller.llf
+    drawn = np.concatenate([refit(larger, y).llf - refit(smaller, y).llf
+                            for y in _chunks(smaller, draws, seed, progress)])
+    return (1 + (drawn >= observed).sum()) / (1 + draws)
+
+
+# ------------------------------------------------------------------ intervals of variances
+
+
+def variance_intervals(fit, level=0.95, method="profile"):
+    """Estimates and intervals of standard deviations and correlations of the random effects.
+
+    Parameters
+    ----------
+    fit : MixedResults
+    level : float, default 0.95
+    method : {"profile", "delta"}
+        ``"profile"``: from the smallest to the largest value that a model can have whose deviance
+        lies no more than the chi-square quantile above the best (what lme4's ``confint`` gives for
+        ML fits). ``"delta"``: normal theory for log standard deviations and Fisher's z of
+        correlations, from `fit.cov_variances`; none for a singular fit.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows ``sd Intercept``, ``cor Intercept x``, ..., ``sd residual``; columns ``estimate``,
+        ``lower``, ``upper``.
+    """
+    names, q = fit.design.random, fit.k_re
+    pairs = [(i, j) for i in range(q) for j in range(i + 1)]
+    labels = [f"sd {names[i]}" if i == j else f"cor {names[j]} {names[i]}" for i, j in pairs] + ["sd residual"]
+
+    def value(tau, sigma2, k):
+        """The parameter in row k: a variance, a correlation or sigma2."""
+        if k == len(pairs):
+            return sigma2
+        i, j = pairs[k]
+        return tau[i, j] if i == j else tau[i, j] / np.sqrt(max(tau[i, i] * tau[j, j], 1e-300))
+
+    estimates = [value(fit.tau, fit.scale, k) for k in range(len(labels))]
+    limits = (_profile_limits if method == "profile" else _delta_limits)(fit, value, estimates, pairs, level)
+    table = pd.DataFrame([(best, *ends) for best, ends in zip(estimates, limits)], index=labels,
+                         columns=["estimate", "lower", "upper"])
+    deviations = table.index.str.startswith("sd ")
+    table[deviations] = np.sqrt(table[deviations].clip(lower=0))
+    return table
+
+
+def _delta_limits(fit, value, estimates, pairs, level):
+    z, q = stats.norm.ppf((1 + level) / 2), fit.k_re
+    steps = np.append(fit.tau[np.tril_indices(q)], fit.scale)
+
+    def at(parameters, k):
+        tau = np.zeros((q, q))
+        tau[np.tril_indices(q)] = parameters[:-1]
+        return value(tau + np.tril(tau, -1).T, parameters[-1], k)
+
+    for k, best in enumerate(estimates):
+        if fit.singular:
+            yield np.nan, np.nan
+            continue
+        slope = optimize.approx_fprime(steps, at, 1e-6 * np.sqrt(np.diag(fit.cov_variances)), k)
+        se = np.sqrt(slope @ fit.cov_variances.to_numpy() @ slope)
+        if k < len(pairs) and pairs[k][0] != pairs[k][1]:
+            yield tuple(np.tanh(np.arctanh(best) + sign * z * se / (1 - best**2)) for sign in (-1, 1))
+        else:
+            yield tuple(best * np.exp(sign * z * se / best) for sign in (-1, 1))
+
+
+def _profile_limits(fit, value, estimates, pairs, level):
+    products, q = fit.products, fit.k_re
+    to_tau = products.unit * fit.to_random
+    spread = stats.chi2.ppf(level, 1)
+    least, s2 = fit.at.value, fit.at.r2 / fit.df
+    best = np.append(root(fit.T, floor=1e-6 * len(fit.design.labels) / fit.nobs).ravel(), np.log(s2))
+
+    def excess(x):
+        """Deviance above the best at L and log s2, neither profiled, and its gradient."""
+        L = x[:-1].reshape(q, q)
+        at = deviance(L @ L.T, products, fit.reml)
+        observed, ratio = at.v.T @ at.v, at.r2 / fit.df / np.exp(x[-1])
+        D = at.D - (ratio - 1) * observed
+        return (at.value - least + fit.df * (ratio - 1 - np.log(ratio)),
+                np.append(2 * (D @ L).ravel(), fit.df * (1 - ratio)))
+
+    def parameter(x, k):
+        half = to_tau @ x[:-1].reshape(q, q)
+        return value(np.exp(x[-1]) * half @ half.T, products.unit**2 * np.exp(x[-1]), k)
+
+    curvature = np.linalg.pinv(_hessian(fit, best[:-1].reshape(q, q)), rcond=1e-9, hermitian=True)
+    constraint = {"type": "ineq", "fun": lambda x: spread - excess(x)[0], "jac": lambda x: -excess(x)[1]}
+    for k, estimate_k in enumerate(estimates):
+        ends = []
+        for sign in (-1, 1):
+            unit = sign * max(abs(estimate_k), 1e-3)
+            slope = optimize.approx_fprime(best, parameter, 1e-7, k)
+            ahead = curvature @ slope * np.sqrt(2 * spread / max(slope @ curvature @ slope, 1e-300))
+            found = [optimize.minimize(lambda x: -parameter(x, k) / unit, best + sign * share * ahead, jac="3-point",
+                                       constraints=constraint, method="SLSQP", options={"ftol": 1e-12, "maxiter": 500})
+                     for share in (0.5, 0.9)]
+            inside = [parameter(end.x, k) for end in found if excess(end.x)[0] < spread + 1e-5]
+            ends.append(sign * max(sign * end for end in inside) if inside else np.nan)
+        yield tuple(ends)
+
+
+# ------------------------------------------------------------------ how alike, how reliable
+
+
+def icc(fit):
+    """Intraclass correlation tau00 / (tau00 + sigma2); with random slopes, where their predictors are 0."""
+    if "Intercept" not in fit.cov_re:
+        raise ValueError("The model has no random intercept, of which the intraclass correlation is the share.")
+    tau00 = fit.cov_re.loc["Intercept", "Intercept"]
+    return float(tau00 / (tau00 + fit.scale))
+
+
+def design_effect(icc, size):
+    """Factor by which groups of `size` inflate the variance of a mean: 1 + (size - 1) icc (Kish, 1965, p. 162)."""
+    return 1 + (size - 1) * icc
+
+
+def reliability(fit):
+    """Reliability of each group's own least-squares coefficients, tau_qq / (tau_qq + v_qqj).
+
+    Raudenbush & Bryk (2002), eq. 3.53; HLM prints the means over groups. Not a number for a
+    group whose own coefficients can't be computed.
+
+    Returns
+    -------
+    pandas.DataFrame, a row for each group, a column for each random effect.
+    """
+    A = fit.products.groups[..., : fit.k_re]
+    error = np.full(A.shape[:2], np.nan)
+    full = np.linalg.matrix_rank(A, hermitian=True) == fit.k_re
+    error[full] = np.diagonal(fit.to_random @ np.linalg.inv(A[full]) @ fit.to_random.T, axis1=1, axis2=2)
+    tau = np.diag(fit.cov_re)
+    return pd.DataFrame(tau / (tau + fit.scale * error), index=fit.design.labels, columns=fit.design.random)
+
+
+def blups(fit, level=0.95):
+    """Predicted random effects with their conditional standard deviations and intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each group and effect (both in the index): ``estimate``, ``sd``, ``lower``, ``upper``.
+    """
+    sd = np.sqrt(np.maximum(np.diagonal(fit.blups_cov, axis1=1, axis2=2), 0))
+    index = pd.MultiIndex.from_product([fit.design.labels, fit.design.random], names=["group", "effect"])
+    table = pd.DataFrame({"estimate": fit.blups.to_numpy().ravel(), "sd": sd.ravel()}, index=index)
+    reach = stats.norm.ppf((1 + level) / 2) * table.sd
+    return table.assign(lower=table.estimate - reach, upper=table.estimate + reach)
+
+
+# ------------------------------------------------------------------ prediction
+
+
+def predict(fit, data, groups=None, level=0.95, of="observation"):
+    """Predictions with intervals for new rows of known or new groups.
+
+    Given the variances, the error of x'g + z'u_j has three parts: the fixed effects', which
+    also enter through the predicted u_j, that of u_j itself, and sigma2 (Henderson's mixed
+    model equations: Robinson, 1991, Statist. Sci. 6(1), section 2). A new group has u_j = 0
+    and the whole of tau.
+
+    Parameters
+    ----------
+    fit : MixedResults
+    data : pandas.DataFrame
+        The columns of the formulas.
+    groups : str or array_like, optional
+        The groups of the rows; those the fit does not know, and None, are new ones.
+    level : float, default 0.95
+    of : {"observation", "mean"}
+        The interval for a new row, or for the mean of its kind in its group.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``fit``, ``se``, ``lower``, ``upper``, on the index of `data`.
+    """
+    X, Z = fit.design.of_new(data)
+    labels = data[groups] if isinstance(groups, str) else groups
+    codes = np.full(len(data), -1) if labels is None else fit.design.labels.get_indexer(labels)
+    known = codes >= 0
+    u = np.where(known[:, None], fit.blups.to_numpy()[codes], 0)
+    spread = np.where(known[:, None, None], fit.blups_cov[codes], fit.tau)
+    # what an error of g does to the predicted u_j: -T Z'V^-1 X
+    pull = fit.to_random @ fit.T @ fit.at.E @ fit.at.R.T @ fit.products.Rx
+    x = X - np.where(known[:, None], (Z[:, None, :] @ pull[codes])[:, 0], 0)
+    variance = np.einsum("ni,ij,nj->n", x, fit.cov_fixed, x) + np.einsum("ni,nij,nj->n", Z, spread, Z)
+    se = np.sqrt(variance + fit.scale * (of == "observation"))
+    table = pd.DataFrame({"fit": X @ fit.fe_params.to_numpy() + (Z * u).sum(axis=1), "se": se}, index=data.index)
+    reach = stats.norm.ppf((1 + level) / 2) * table.se
+    return table.assign(lower=table.fit - reach, upper=table.fit + reach)
+
+
+# ------------------------------------------------------------------ explained variance
+
+
+def r_squared(fit):
+    """Marginal (fixed effects) and conditional (fixed and random) share of variance explained.
+
+    Nakagawa & Schielzeth (2013, Methods Ecol. Evol. 4, eq. 26 and 30), with random slopes as
+    Johnson (2014, ibid. 5, eq. 10): their variance is the mean of z' tau z over the rows.
+
+    Returns
+    -------
+    pandas.Series : ``marginal``, ``conditional``.
+    """
+    fixed = fit.predict().var()
+    random = np.einsum("ni,ij,nj->", fit.design.Z, fit.tau, fit.design.Z) / fit.nobs
+    whole = fixed + random + fit.scale
+    return pd.Series({"marginal": fixed / whole, "conditional": (fixed + random) / whole})
+
+
+def variance_reduction(smaller, larger):
+    """Share by which each variance of `smaller` has shrunk in `larger`: level-wise R2.
+
+    Raudenbush & Bryk (2002), eq. 4.12 and 4.20. It can be negative.
+
+    Returns
+    -------
+    pandas.Series : a share for each random effect that both have, and ``Residual``.
+    """
+    common = [name for name in smaller.cov_re if name in larger.cov_re]
+    before, after = (np.append(np.diag(fit.cov_re.loc[common, common]), fit.scale) for fit in (smaller, larger))
+    return pd.Series(1 - after / before, index=[*common, "Residual"])

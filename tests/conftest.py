@@ -1,0 +1,48 @@
+"""What all tests share: where the course lies, and how nbval compares chapters."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from nbval.plugin import IPyNbFile
+
+ROOT = Path(__file__).resolve().parent.parent
+for folder in ("chapters", "book", "tests"):
+    sys.path.insert(0, str(ROOT / folder))
+# The kernels that run the golden notebooks start in another folder than the chapters.
+os.environ["PYTHONPATH"] = str(ROOT / "chapters")
+
+
+def pytest_collection_modifyitems(items):
+    """nbval leaves out PNG and JPEG; the course's figures come in other formats too.
+
+    What a figure shows is tested by test_figures.py, and by the digest of its data.
+    """
+    formats = ("image/svg+xml", "application/pdf", "application/vnd.plotly.v1+json", "text/latex")
+    for notebook in {item.parent for item in items if isinstance(item.parent, IPyNbFile)}:
+        notebook.skip_compare += formats
+
+
+@pytest.fixture(scope="session")
+def hsb():
+    import mlm
+
+    return mlm.load_hsb()
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """Values from R: ``reference("mixed")`` is tests/reference/mixed.json."""
+    import json
+
+    return lambda name: json.loads((ROOT / "tests" / "reference" / f"{name}.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The built site."""
+    folder = ROOT / "_build" / "html"
+    if not (folder / "index.html").exists():
+        pytest.fail("The site is not built: run `make site` first (`make test` does).")
+    return folder
