@@ -1,5 +1,6 @@
 # `make` lists what can be made. Everything sets up what it needs: Python 3.11+, make and git suffice.
 PYTHON ?= python3
+PORT ?= 8000
 BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH
@@ -26,7 +27,10 @@ golden: env ## run all chapters and keep their outputs in tests/golden
 	@$(BIN)/python tests/golden.py
 
 serve: env ## rebuild and show the site while you write
-	@$(BIN)/python book/serve.py
+	@jupyter-book config sphinx . > /dev/null
+	@PYTHONPATH=book sphinx-autobuild . _build/served --doctree-dir _build/serve/doctrees --port $(PORT) \
+	  --pre-build "python book/build.py --execute" -D nb_execution_cache_path=_build/serve/_build/.jupyter_cache \
+	  --re-ignore '/(_build|\.venv|node_modules|\.git|__pycache__|tests)/|/conf\.py'
 
 reference: ## remake the values from R in tests/reference (needs R with lme4, merTools, lmerTest and psych)
 	Rscript tests/reference/reference.R

@@ -1,5 +1,6 @@
 # Median seconds of lme4 for the fits of speed.py. `Rscript lme4_times.R folder repeats` times the
-# formulas in tasks.json by REML and ML; `--fit groups size` times one simulated data set.
+# formulas in tasks.json by REML and ML; `--fit groups size` times one simulated data set,
+# `--boot folder draws` a bootstrap of the random-slope model.
 suppressMessages({library(lme4); library(jsonlite)})
 arguments <- commandArgs(TRUE)
 seconds <- function(fit, repeats) {
@@ -18,13 +19,16 @@ if (arguments[1] == "--fit") {
   data <- data.frame(g, x, y = 1 + 0.5 * x + u[g, 1] + u[g, 2] * x + rnorm(length(g)))
   rm(g, x, u)
   cat(seconds(function() lmer(y ~ x + (x | g), data), 1), "\n")
+} else if (arguments[1] == "--boot") {
+  fit <- lmer(mathach ~ ses_cwc + (ses_cwc | schid), read.csv(file.path(arguments[2], "data.csv")))
+  cat(seconds(function() bootMer(fit, fixef, nsim = as.integer(arguments[3])), 1), "\n")
 } else {
   data <- read.csv(file.path(arguments[1], "data.csv"))
   times <- lapply(fromJSON(file.path(arguments[1], "tasks.json")), function(text) {
     formula <- as.formula(text)
     lapply(c(TRUE, FALSE), function(reml) {
       fit <- function() lmer(formula, data, REML = reml)
-      fit()
+      suppressWarnings(suppressMessages(fit()))
       seconds(fit, as.integer(arguments[2]))
     })
   })

@@ -28,6 +28,7 @@ sys.path.insert(0, str(HERE.parent / "chapters"))
 
 from mlm.data import load_hsb  # noqa: E402
 from mlm.fit import mixedlm  # noqa: E402
+from mlm.inference import bootstrap  # noqa: E402
 
 MODELS = {
     "null": ("mathach ~ 1", "1"),
@@ -92,6 +93,24 @@ def lme4_times(data, repeats):
         return json.loads(Path(folder, "times.json").read_text())
 
 
+def bootstrap_times(data, draws):
+    """Seconds of `draws` refits of the random-slope model, and of a tenth of them by lme4, times 10."""
+    formula, effects = MODELS["ses_cwc, random slope"]
+    fit = mixedlm(formula, data, "schid", "~ " + effects)
+    times = {"mlm": seconds(lambda: bootstrap(fit, draws), 3)}
+    if importlib.util.find_spec("mixedlm"):
+        rust = importlib.import_module("mixedlm")
+        model = rust.lmer(f"{formula} + ({effects} | schid)", data)
+        times["mixedlm"] = seconds(lambda: rust.bootMer(model, nsim=draws), 3)
+    if shutil.which("Rscript"):
+        with tempfile.TemporaryDirectory() as folder:
+            data.to_csv(Path(folder, "data.csv"), index=False, float_format="%.17g")
+            out = subprocess.run(["Rscript", str(HERE / "lme4_times.R"), "--boot", folder, str(draws // 10)], check=True,
+                                 capture_output=True, text=True)
+        times["lme4"] = 10 * float(out.stdout.split()[-1])
+    return pd.Series(times)
+
+
 def in_a_process(command):
     """Seconds that a program prints for its fit, and the peak memory of its process in MB."""
     script = ("import resource, subprocess, sys\n"
@@ -112,8 +131,9 @@ def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     data = hsb()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # statsmodels warns at every other fit
+        warnings.simplefilter("ignore")  # statsmodels warns at every other fit, mixedlm at singular refits
         table = pd.DataFrame(python_times(data, 15)).set_index(["model", "method"])
+        times = bootstrap_times(data, 1000)
     if shutil.which("Rscript"):
         table.insert(1, "lme4", lme4_times(data, 15))
     table *= 1000
@@ -121,6 +141,9 @@ def main(folder):
         table[f"mlm / {peer}"] = table["mlm"] / table[peer]
     print("Milliseconds, HSB\n" + table.round(2).to_string(), "\n")
     table.to_csv(folder / "speed.csv")
+
+    print("Seconds, 1000 bootstrap refits of the random-slope model\n" + times.round(2).to_string())
+    print("mlm / peer: " + ", ".join(f"{peer} {times.mlm / times[peer]:.3f}" for peer in times.index[1:]), "\n")
 
     me = [sys.executable, str(HERE / "speed.py"), "--fit"]
     big = {"mlm": in_a_process([*me, *map(str, BIG)])}

@@ -2,6 +2,7 @@
 
     python book/build.py            build into _build/work, then put _build/html in place
     python book/build.py --clean    the same from nothing
+    python book/build.py --execute  only run the chapters that are stale, for `make serve`
 
 Stock Jupyter Book keeps three things that could hide a fault; each is cured here:
 its cache looks at a chapter's code alone, not at the helper package, the data or the
@@ -22,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "_build" / "html"
 WORK = ROOT / "_build" / "work"
+SERVED = ROOT / "_build" / "serve"
 
 
 def execution_key(root: Path = ROOT) -> str:
@@ -110,9 +112,15 @@ def build(root: Path = ROOT, work: Path = WORK, site: Path = SITE) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clean", action="store_true", help="build from nothing")
-    if parser.parse_args().clean:
+    parser.add_argument("--execute", action="store_true", help="only run the chapters that are stale")
+    arguments = parser.parse_args()
+    if arguments.clean:
         shutil.rmtree(WORK, ignore_errors=True)
     try:
-        sys.exit(build())
+        if arguments.execute:
+            prepare(SERVED, execution_key())
+            execute_chapters(ROOT, SERVED / "_build" / ".jupyter_cache")
+        else:
+            sys.exit(build())
     except KeyboardInterrupt:
         sys.exit("\nInterrupted. The site that was there is unchanged; run the same command to go on.")

@@ -40,6 +40,11 @@ def test_scatter_draws_the_least_squares_line(hsb):
     assert (y[-1] - y[0]) / (x[-1] - x[0]) == pytest.approx(2.508582, abs=1e-6)
 
 
+@pytest.fixture(autouse=True)
+def course_style():
+    mlm.use_course_style()
+
+
 class Shown(list):
     """Collects what a cell would display."""
 
@@ -77,7 +82,7 @@ def test_a_figure_without_alt_text_is_refused(hsb):
 
 def test_glued_numbers_are_plain_numbers(shown):
     mlm.glue(mean=np.float64(2.1931963), count=np.int64(160), p="< .001")
-    assert [next(iter(data.values())) for data, _ in shown] == ["2.1932", "160", "'< .001'"]
+    assert [next(iter(data.values())) for data, _ in shown] == ["2.1931963", "160", "'< .001'"]
     assert shown[0][1]["scrapbook"]["name"] == "mean"
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from .fit import Products, derivatives, deviance, estimate, minimise, root
+from .fit import Products, derivatives, deviance, estimate, minimise, root, symmetrizer
 
 # ------------------------------------------------------------------ fixed effects
 
@@ -291,38 +291,69 @@ def _delta_limits(fit, value, estimates, pairs, level):
 
 
 def _profile_limits(fit, value, estimates, pairs, level):
+    """Extremes of each parameter among the models whose deviance is near enough to the best.
+
+    The models are described by the symmetric root of T and log s2, in coordinates in which the
+    deviance near the best is the squared distance from it.
+    """
     products, q = fit.products, fit.k_re
-    to_tau = products.unit * fit.to_random
-    spread = stats.chi2.ppf(level, 1)
-    least, s2 = fit.at.value, fit.at.r2 / fit.df
-    best = np.append(root(fit.T, floor=1e-6 * len(fit.design.labels) / fit.nobs).ravel(), np.log(s2))
+    spread, least = stats.chi2.ppf(level, 1), fit.at.value
+    eigenvalues, axes = np.linalg.eigh(fit.T)
+    L = axes * np.sqrt(np.maximum(eigenvalues, 1e-6 * len(fit.design.labels) / fit.nobs)) @ axes.T
+    best = np.append(L.ravel(), np.log(fit.at.r2 / fit.df))
+    symmetric = np.zeros((q * q + 1, q * (q + 1) // 2 + 1))
+    symmetric[:-1, :-1] = np.linalg.eigh(symmetrizer(q))[1][:, q * (q - 1) // 2 :]
+    symmetric[-1, -1] = 1
+    curvature, axes = np.linalg.eigh(symmetric.T @ _hessian(fit, L) @ symmetric / 2)
+    basis = symmetric @ axes / np.sqrt(np.maximum(curvature, 1e-4 * curvature[-1]))
 
-    def excess(x):
-        """Deviance above the best at L and log s2, neither profiled, and its gradient."""
-        L = x[:-1].reshape(q, q)
-        at = deviance(L @ L.T, products, fit.reml)
-        observed, ratio = at.v.T @ at.v, at.r2 / fit.df / np.exp(x[-1])
-        D = at.D - (ratio - 1) * observed
+    def unpack(y):
+        x = best + basis @ y
+        return x[:-1].reshape(q, q), np.exp(x[-1])
+
+    def excess(y):
+        """Deviance above the best, neither coefficient profiled, and its gradient."""
+        L, s2 = unpack(y)
+        at = deviance(L @ L, products, fit.reml)
+        ratio = at.r2 / fit.df / s2
+        D = at.D - (ratio - 1) * at.v.T @ at.v
         return (at.value - least + fit.df * (ratio - 1 - np.log(ratio)),
-                np.append(2 * (D @ L).ravel(), fit.df * (1 - ratio)))
+                np.append((D @ L + L @ D).ravel(), fit.df * (1 - ratio)) @ basis)
 
-    def parameter(x, k):
-        half = to_tau @ x[:-1].reshape(q, q)
-        return value(np.exp(x[-1]) * half @ half.T, products.unit**2 * np.exp(x[-1]), k)
+    def parameter(y, k):
+        L, s2 = unpack(y)
+        half = products.unit * fit.to_random @ L
+        return value(s2 * half @ half.T, products.unit**2 * s2, k)
 
-    curvature = np.linalg.pinv(_hessian(fit, best[:-1].reshape(q, q)), rcond=1e-9, hermitian=True)
-    constraint = {"type": "ineq", "fun": lambda x: spread - excess(x)[0], "jac": lambda x: -excess(x)[1]}
-    for k, estimate_k in enumerate(estimates):
+    def extreme(sign, k, size, begin, limit, box):
+        """Where the parameter is most extreme while the deviance is within `limit` of the best."""
+        inside = {"type": "ineq", "fun": lambda y: limit - excess(y)[0], "jac": lambda y: -excess(y)[1]}
+        return optimize.minimize(lambda y: -sign * parameter(y, k) / size, begin, method="SLSQP", jac="3-point",
+                                 constraints=inside, bounds=[(-box, box)] * len(begin),
+                                 options={"ftol": 1e-10, "maxiter": 200})
+
+    centre = np.zeros(len(curvature))
+    for k, estimated in enumerate(estimates):
         ends = []
         for sign in (-1, 1):
-            unit = sign * max(abs(estimate_k), 1e-3)
-            slope = optimize.approx_fprime(best, parameter, 1e-7, k)
-            ahead = curvature @ slope * np.sqrt(2 * spread / max(slope @ curvature @ slope, 1e-300))
-            found = [optimize.minimize(lambda x: -parameter(x, k) / unit, best + sign * share * ahead, jac="3-point",
-                                       constraints=constraint, method="SLSQP", options={"ftol": 1e-12, "maxiter": 500})
-                     for share in (0.5, 0.9)]
-            inside = [parameter(end.x, k) for end in found if excess(end.x)[0] < spread + 1e-5]
-            ends.append(sign * max(sign * end for end in inside) if inside else np.nan)
+            slope = optimize.approx_fprime(centre, parameter, 1e-5, k)
+            ahead = sign * slope * np.sqrt(spread / max(slope @ slope, 1e-300))
+            size = max(abs(estimated), abs(parameter(ahead, k) - estimated))
+            found = []  # until SLSQP says success or two searches agree
+            for stages in (1, 2, 4, 7, 12):  # the limit is approached in smaller and smaller steps
+                y = ahead / stages
+                for stage in range(1, stages + 1):
+                    limit = spread * (stage / stages) ** 2
+                    box = 4 * np.sqrt(limit) + np.abs(y).max()
+                    end = extreme(sign, k, size, y, limit, box)
+                    y = end.x * (stage + 1) / stage
+                if excess(end.x)[0] < spread + 1e-6 and np.abs(end.x).max() < 0.999 * box:
+                    found.append(end.fun)
+                    if end.success or abs(found[-1] - min(found[:-1], default=np.inf)) < 1e-6:
+                        break
+            else:
+                raise RuntimeError(f"No limit was found for parameter {k}: {end.message}.")
+            ends.append(-sign * size * min(found))
         yield tuple(ends)
 
 

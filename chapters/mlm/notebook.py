@@ -17,12 +17,12 @@ def glue(**values):
 
     The text writes ``{glue:text}`name:.2f```. The output has the form that
     ``myst_nb.glue`` gives it; here NumPy scalars become plain numbers first, since
-    the text could not format ``np.float64(2.19)``, and floats are kept to six digits,
-    which are the same on every processor.
+    the text could not format ``np.float64(2.19)``, and the last digits, which differ
+    from processor to processor, are left out.
     """
     for name, value in values.items():
         value = value.item() if isinstance(value, np.generic) else value
-        value = float(f"{value:.6g}") if isinstance(value, float) else value
+        value = float(f"{value:.10g}") if isinstance(value, float) else value
         display({PREFIX + "text/plain": repr(value)}, raw=True,
                 metadata={"scrapbook": {"name": name, "mime_prefix": PREFIX}})
 

@@ -1,0 +1,116 @@
+"""The pages in a real browser: console, foreign requests, width, figures, dark mode."""
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+
+import pytest
+
+from conftest import ROOT
+
+CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+PAGES = ["index", *sorted(f"chapters/{path.stem}" for path in (ROOT / "chapters").glob("*.md"))]
+
+if not CHROMIUM:
+    if os.environ.get("CI"):
+        pytest.fail("The tests in a browser need Chromium (Debian: apt-get install chromium).")
+    pytest.skip("need Chromium (Debian: apt-get install chromium)", allow_module_level=True)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=site))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Chromium's own background requests would only be noise; as root it needs --no-sandbox.
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[
+            "--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=["light", "dark"], scope="module")
+def phone(request, browser):
+    context = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme=request.param)
+    context.theme = request.param
+    yield context
+    context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_quiet_asks_nobody_else_and_keeps_its_width(phone, address, name):
+    page = phone.new_page()
+    heard, foreign = [], []
+    page.on("console", lambda message: heard.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    page.on("request", lambda request: foreign.append(request.url)
+            if not request.url.startswith((address, "data:")) else None)
+    page.goto(address + name + ".html")
+    figures = page.locator(".plotly-figure")
+    for number in range(figures.count()):
+        figures.nth(number).scroll_into_view_if_needed()
+        page.wait_for_selector(f":nth-match(.plotly-figure, {number + 1}) .main-svg")
+    assert (heard, foreign) == ([], [])
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.documentElement.dataset.theme") == phone.theme
+    page.close()
+
+
+def luminance(color):
+    channels = [c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in color]
+    return sum(weight * channel for weight, channel in zip((0.2126, 0.7152, 0.0722), channels))
+
+
+@pytest.mark.parametrize("selector", [".cell_output img", ".plotly-figure"])
+def test_figures_can_be_read_in_light_and_dark(phone, address, selector):
+    """The extremes of a figure's picture stand apart as text must (WCAG 2.1, 1.4.3: 4.5 to 1)."""
+    import io
+
+    from PIL import Image
+
+    page = phone.new_page()
+    page.goto(address + "chapters/logic.html")
+    figure = page.locator(selector).first
+    figure.scroll_into_view_if_needed()
+    if selector == ".plotly-figure":
+        page.wait_for_selector(".plotly-figure .main-svg")
+    picture = Image.open(io.BytesIO(figure.screenshot())).convert("RGB")
+    shades = sorted(luminance(color) for _, color in picture.getcolors(1 << 24))
+    assert (shades[-1] + 0.05) / (shades[0] + 0.05) > 7
+    ground = max(picture.getcolors(1 << 24))[1]  # most frequent: what the figure stands on
+    assert luminance(ground) > 0.8 if phone.theme == "light" else luminance(ground) < 0.05
+    page.close()
+
+
+def test_wide_boxes_scroll_by_keyboard(phone, address):
+    page = phone.new_page()
+    page.goto(address + "chapters/dataset.html")
+    wide = page.evaluate("""[...document.querySelectorAll(".cell_output .output.text_html, div.math, article pre")]
+        .filter(box => box.scrollWidth > box.clientWidth).map(box => box.tabIndex)""")
+    assert wide and set(wide) == {0}
+    page.close()
+
+
+def test_pointing_at_a_student_names_the_school(browser, address):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(address + "chapters/logic.html")
+    page.locator(".plotly-figure").first.scroll_into_view_if_needed()
+    page.wait_for_selector(".plotly-figure .main-svg .point")
+    page.locator(".plotly-figure .point").first.hover(force=True)
+    assert "School 1224" in page.locator(".plotly-figure .hoverlayer").first.text_content()
+    page.close()

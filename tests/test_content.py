@@ -1,0 +1,126 @@
+"""What every page must have, and what no page may have."""
+
+import ast
+import re
+
+import jupytext
+import pytest
+import yaml
+
+from conftest import ROOT
+from golden import chapters, code_of
+
+PAGES = [ROOT / "index.md", *sorted((ROOT / "chapters").glob("*.md"))]
+LESSONS = chapters()
+ids = {"ids": lambda path: path.stem}
+
+
+def prose(text):
+    """The text of a page without code, mathematics, roles, options, links and comments."""
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.S)
+    text = re.sub(r"```\{code-cell\}.*?\n```|```(python|bash).*?\n```", "", text, flags=re.S)
+    text = re.sub(r"\$\$.*?\$\$|\$[^$\n]+\$", "", text, flags=re.S)
+    text = re.sub(r"\{[a-z:]+\}`[^`]*`|`[^`]*`", "", text)
+    text = re.sub(r"section \d\.\d", "", text)  # a place in a book
+    return re.sub(r"^(```|:::).*$|^:\w[\w-]*:.*$|\([^)\s]+\)=", "", text, flags=re.M)
+
+
+def captions(text):
+    """The captions, which stand in the options of code cells."""
+    return re.findall(r"caption: (?:\|\n((?:      .*\n)+)|(.*)\n)", text)
+
+
+# A statistic has a decimal point or many digits. What may be typed: conventions (a level of .05, a
+# coefficient of 1.96), school numbers, years, designs that the text chooses ("200 schools").
+STATISTIC = re.compile(r"(?<![\w.])[−-]?\d*\.\d+\b|(?<![\w.])\d{1,3}(,\d{3})+\b")
+CONVENTIONS = {".05", "1.96", "3.11", "3.12", "3.13", "−1.3", "−1.5"}
+
+
+@pytest.mark.parametrize("page", PAGES, **ids)
+def test_no_statistic_is_typed_into_prose(page):
+    text = page.read_text("utf-8")
+    found = STATISTIC.finditer(prose(text) + "\n".join(map(" ".join, captions(text))))
+    assert [m[0] for m in found if m[0] not in CONVENTIONS] == []
+
+
+def test_the_rule_about_typed_statistics_can_fail():
+    assert STATISTIC.search(prose("The slope is 2.19 points."))
+    assert STATISTIC.search(prose("There are 7,185 students."))
+    assert not STATISTIC.search(prose("The slope is {glue:text}`b1:.2f`, see `x = 2.19` and $z = 1.64$."))
+
+
+@pytest.mark.parametrize("page", PAGES, **ids)
+def test_one_title(page):
+    outside_code = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)
+    assert len(re.findall(r"^# ", outside_code, flags=re.M)) == 1
+
+
+def test_every_page_is_in_the_table_of_contents():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    listed = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+    assert sorted(listed) == sorted(path.relative_to(ROOT).with_suffix("").as_posix() for path in PAGES)
+
+
+def draws(source):
+    return re.search(r"plt\.show\(\)|mlm\.show\(", source)
+
+
+@pytest.mark.parametrize("chapter", LESSONS, **ids)
+def test_every_figure_has_a_caption_and_alt_text(chapter):
+    for cell in jupytext.read(chapter).cells:
+        if cell.cell_type == "code" and draws(cell.source):
+            options = cell.metadata.get("mystnb", {})
+            assert len(options.get("figure", {}).get("caption", "")) > 30, cell.source
+            if "plt.show()" in cell.source:  # mlm.show refuses a figure without alt text by itself
+                assert len(options.get("image", {}).get("alt", "")) > 60, cell.source
+
+
+@pytest.mark.parametrize("chapter", LESSONS, **ids)
+def test_chapters_are_built_alike(chapter):
+    text = chapter.read_text("utf-8")
+    for part in [":::{admonition} The question of this chapter", "**You will be able to**", "**Time**", "**Before this**",
+                 "} Before you run it", "} What people get wrong", "} How to report it", "## Check yourself", "## Exercises",
+                 "## Three sentences to keep"]:
+        assert part in text, part
+    assert 3 <= text.count("\n:::{dropdown} ") <= 5
+    assert 2 <= text.count("\n```{exercise}") <= 3
+    assert text.count("\n```{exercise}") == text.count("\n```{solution-start}") == text.count("\n```{solution-end}")
+    assert len(re.findall(r"^\d\. ", text.split("## Three sentences to keep")[1], flags=re.M)) == 3
+
+
+@pytest.mark.parametrize("chapter", LESSONS, **ids)
+def test_visible_code_needs_no_hidden_cell(chapter):
+    """A reader who copies all visible cells gets the same results."""
+    hidden, shown = set(), set()
+    for cell in jupytext.read(chapter).cells:
+        if cell.cell_type != "code":
+            continue
+        tree = ast.parse(cell.source)
+        names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        stored = {n.id for n in names if not isinstance(n.ctx, ast.Load)} | {
+            (alias.asname or alias.name).split(".")[0] for node in ast.walk(tree)
+            if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names}
+        if "remove-cell" in cell.metadata.get("tags", []):
+            hidden |= stored - shown
+        else:
+            used = {n.id for n in names if isinstance(n.ctx, ast.Load)} - stored
+            assert not used & hidden, f"{used & hidden} is made in a hidden cell"
+            shown |= stored
+            hidden -= stored
+
+
+@pytest.mark.parametrize("chapter", LESSONS, **ids)
+def test_code_fits_the_page(chapter):
+    cells = [cell for cell in jupytext.read(chapter).cells if cell.cell_type == "code"
+             and not {"hide-input", "remove-cell"} & set(cell.metadata.get("tags", []))]
+    assert [line for cell in cells for line in cell.source.splitlines() if len(line) > 88] == []
+
+
+def test_slides_of_the_source_have_their_place():
+    table = (ROOT / "chapters/slides.md").read_text("utf-8")
+    for title in ["Software I, II", "Dataset", "Why multilevel modelling?", "Logic of hierarchical linear models I |",
+                  "Logic of hierarchical linear models II |", "Logic of hierarchical linear models III |",
+                  "Fixed effects approach I, II", "Random effects approach", "Model equation", "Meaning of the parameters",
+                  "random effects and residuals I |", "random effects and residuals II |", "Overview of Multilevel Models",
+                  "References"]:
+        assert title.lower() in table.lower(), title

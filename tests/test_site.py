@@ -1,0 +1,101 @@
+"""The built site, as files: links, anchors, foreign hosts, alt text."""
+
+import re
+from urllib.parse import unquote, urldefrag
+
+import pytest
+from bs4 import BeautifulSoup
+
+from conftest import ROOT
+
+LEFT_OUT = {"genindex.html", "search.html"}  # made by Sphinx, without content of ours
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    return {path.relative_to(site).as_posix(): BeautifulSoup(path.read_text("utf-8"), "html.parser")
+            for path in sorted(site.rglob("*.html")) if path.name not in LEFT_OUT and "_static" not in path.parts}
+
+
+def test_every_page_of_the_table_of_contents_is_built(pages):
+    sources = {path.relative_to(ROOT).with_suffix(".html").as_posix()
+               for path in [ROOT / "index.md", *(ROOT / "chapters").glob("*.md")]}
+    assert sources <= set(pages)
+
+
+def test_internal_links_and_anchors_lead_somewhere(site, pages):
+    anchors = {name: {tag["id"] for tag in page.find_all(id=True)} for name, page in pages.items()}
+    dead = []
+    for name, page in pages.items():
+        for link in page.find_all("a", href=True):
+            target, anchor = urldefrag(link["href"])
+            if re.match(r"[a-z]+:", target):
+                continue
+            path = (site / name).parent / unquote(target) if target else site / name
+            path = path.resolve()
+            relative = path.relative_to(site.resolve()).as_posix()
+            if not path.exists() or (anchor and relative in anchors and unquote(anchor) not in anchors[relative]):
+                dead.append((name, link["href"]))
+    assert dead == []
+
+
+def test_files_that_pages_load_are_there(site, pages):
+    missing = []
+    for name, page in pages.items():
+        for tag, attribute in [("script", "src"), ("link", "href"), ("img", "src")]:
+            for element in page.find_all(tag, **{attribute: True}):
+                address = urldefrag(element[attribute].split("?")[0])[0]
+                if not re.match(r"[a-z]+:", address) and not ((site / name).parent / address).exists():
+                    missing.append((name, address))
+    assert missing == []
+
+
+def test_no_page_loads_anything_from_another_host(site, pages):
+    loaded = [(name, str(element)[:120]) for name, page in pages.items()
+              for element in page.find_all(["script", "img", "iframe", "link", "source"])
+              if re.match(r"(https?:)?//", element.get("src") or element.get("href") or "")
+              and element.get("rel") != ["canonical"]]
+    assert loaded == []
+    styles = "".join(path.read_text("utf-8") for path in site.rglob("*.css"))
+    assert not re.search(r"url\(['\"]?(https?:)?//", styles)
+
+
+def test_every_picture_has_alt_text_of_ours(pages):
+    for name, page in pages.items():
+        for picture in page.find_all("img"):
+            assert len(picture.get("alt", "")) > 40, (name, picture.get("src"))
+        for figure in page.select(".plotly-figure"):
+            assert len(figure["aria-label"]) > 40, name
+
+
+def test_every_figure_has_a_caption(pages):
+    for name, page in pages.items():
+        for picture in page.select(".cell_output img, .plotly-figure"):
+            figure = picture.find_parent("figure")
+            assert figure and figure.find("figcaption").get_text(strip=True), name
+
+
+def test_no_markup_is_left_over(pages):
+    for name, page in pages.items():
+        text = page.find("article").get_text()
+        for leftover in ["np.float64", "{glue", "{ref}", "{eq}", "{term}", "{cite", "```", "nan ", "$$"]:
+            assert leftover not in text, (name, leftover)
+
+
+def test_the_slides_equations_carry_their_numbers(pages):
+    def numbers(name):
+        return [tag.get_text().strip("#()") for tag in pages[f"chapters/{name}.html"].select(".eqno")]
+
+    assert [n[0] for n in numbers("fixed-effects") + numbers("model")] == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_mathematics_is_set_without_a_script(site, pages):
+    assert pages["chapters/model.html"].select(".katex .katex-html")
+    assert pages["chapters/model.html"].select(".katex math")  # for screen readers
+    assert not [path for path in site.rglob("*") if "mathjax" in path.name.lower()]
+
+
+def test_tables_have_headers_that_say_something(pages):
+    for name, page in pages.items():
+        for table in page.select("table.statistics"):
+            assert all(cell.get_text(strip=True) and cell.get("scope") for cell in table.find_all("th")), name
