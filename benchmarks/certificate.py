@@ -48,10 +48,10 @@ def end_points(products, reml):
         yield name, factor(theta) @ factor(theta).T
 
 
-def study(count):
+def study(seeds):
     """A row for each end point: how far it is from the best, and whether it was refused."""
     rows = []
-    for seed in range(count):
+    for seed in seeds:
         data, formula, effects, _ = design(seed)
         products = engine.Products.of(engine.Design.read(formula, data, "g", effects, None))
         for reml in (True, False):
@@ -70,7 +70,7 @@ def study(count):
 def main(count):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # SciPy's optimisers try points without a deviance
-        table = study(count)
+        table = study(range(count))
     kinds = pd.cut(table.short, [-np.inf, 1e-9, 1e-6, 1e-4, np.inf],
                    labels=["within 1e-9", "to 1e-6", "to 1e-4", "more than 1e-4 short"])
     print(table.groupby(["optimiser", kinds], observed=False).refused.agg(["size", "sum"]).unstack().to_string())

@@ -1,10 +1,10 @@
-# Median seconds of lme4 for the fits of speed.py. `Rscript lme4_times.R folder repeats` times the
+# Least seconds of lme4 for the fits of speed.py. `Rscript lme4_times.R folder repeats` times the
 # formulas in tasks.json by REML and ML; `--fit groups size` times one simulated data set,
 # `--boot folder draws` a bootstrap of the random-slope model.
 suppressMessages({library(lme4); library(jsonlite)})
 arguments <- commandArgs(TRUE)
 seconds <- function(fit, repeats) {
-  median(replicate(repeats, {
+  min(replicate(repeats, {
     begin <- Sys.time()
     suppressWarnings(suppressMessages(fit()))
     as.numeric(Sys.time() - begin, units = "secs")

@@ -56,6 +56,19 @@ def last_change(root: Path) -> str:
     return git.stdout.strip() or str(int(time.time()))
 
 
+def use_plain_kernels(folder: Path) -> None:
+    """Give the kernels a profile of their own.
+
+    The user's own profile could change outputs, and by default each kernel warns that it
+    talks to this machine's loopback without encryption.
+    """
+    profile = folder / "profile_default"
+    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "ipython_kernel_config.py").write_text("get_config().IPKernelApp.log_level = 40\n")
+    os.environ["IPYTHONDIR"] = str(folder)
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel of this environment, not the user's
+
+
 def execute_chapters(root: Path, cache_path: Path) -> None:
     """Run the chapters whose code has changed, one on each core, ahead of Sphinx.
 
@@ -65,6 +78,7 @@ def execute_chapters(root: Path, cache_path: Path) -> None:
     from jupyter_cache.executors import load_executor
 
     logging.basicConfig(format="%(message)s")
+    use_plain_kernels(cache_path.with_name("ipython"))
     cache = get_cache(cache_path)
     for path in sorted((root / "chapters").glob("*.md")):
         if "{code-cell}" in path.read_text(encoding="utf-8"):
@@ -91,7 +105,6 @@ def build(root: Path = ROOT, work: Path = WORK, site: Path = SITE) -> int:
     """Build strictly (warnings are errors, references are checked); return the exit code."""
     started = time.monotonic()
     prepare(work, execution_key(root))
-    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel of this environment, not the user's
     # Two builds of the same commit are the same bytes, and "last updated" is its date.
     os.environ["SOURCE_DATE_EPOCH"] = last_change(root)
     execute_chapters(root, work / "_build" / ".jupyter_cache")

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from statsmodels.regression.mixed_linear_model import MixedLM, MixedLMResults
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "chapters"))
+sys.path[:0] = [str(ROOT / "chapters"), str(ROOT / "benchmarks")]
 
+import certificate  # noqa: E402
+import simulated_designs  # noqa: E402
 from mlm import fit as engine  # noqa: E402
 from mlm.fit import MissingRows, SingularFit, mixedlm  # noqa: E402
 
@@ -230,6 +232,26 @@ def test_the_certificate_refuses_wrong_answers(hsb):
     assert stationary.newton == 0 and stationary.eigenvalue < 0
 
 
+def test_the_certificate_refuses_end_points_of_stock_optimisers():
+    # benchmarks/certificate.py does this for many designs
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # SciPy's optimisers try points without a deviance
+        table = certificate.study([17, 21])
+    wrong = table[table.short > 1e-4]
+    assert len(wrong) >= 10 and wrong["by derivatives"].all()
+    assert not table.refused[table.short < 1e-9].any()
+
+
+def test_few_groups_with_two_minima():
+    # 5 groups, 24 rows: lme4's optimisers, and ours from its first start, end .066 log units lower
+    data, formula, effects, _ = simulated_designs.design(261)
+    fit = mixedlm(formula, data, "g", effects)
+    assert fit.llf == pytest.approx(-33.159784, abs=1e-5) and fit.certificate.starts == 25
+    products = engine.Products.of(fit.design)
+    other = engine.minimise(products, True, engine.start(products, True)[None])[1].value[0]
+    assert other - fit.at.value == pytest.approx(0.1311, abs=1e-3)
+
+
 def test_leaves_a_saddle_on_the_boundary(hsb):
     # started where the gradient vanishes, the search has to step off the boundary by itself
     products = engine.Products.of(engine.Design.read("mathach ~ ses_cwc", hsb, "schid", "~ ses_cwc", None))
@@ -373,6 +395,23 @@ def test_pickling(fits, hsb, model):
     assert str(again.summary()) == str(fit.summary())
     pd.testing.assert_series_equal(again.fittedvalues, fit.fittedvalues)
     np.testing.assert_allclose(again.predict(hsb.head(3)), fit.predict(hsb.head(3)))
+
+
+def test_pickling_of_a_formula_with_names_of_the_session(fits, hsb, tmp_path):
+    def double(x):
+        return 2 * x
+
+    fit = mixedlm("mathach ~ double(ses)", hsb, "schid")
+    fit.save(tmp_path / "fit.pickle")
+    again = MixedLMResults.load(tmp_path / "fit.pickle")
+    assert again.llf == fit.llf and str(again.summary()) == str(fit.summary())
+    with pytest.raises(ValueError, match="'double' is neither"):
+        again.predict(hsb.head())
+
+
+def test_statsmodels_profile_is_not_passed_on(fits):
+    with pytest.raises(NotImplementedError, match="variance_intervals"):
+        fits["null", "ml"].profile_re(0, "re")
 
 
 def test_prediction_of_the_fixed_part(fits, hsb):

@@ -16,7 +16,7 @@ LABELS = {
 }
 
 
-def load_hsb(path=PATH, labels=False):
+def load_hsb(path=None, labels=False):
     """Load the HSB data, 7185 students in 160 schools, in the order of the source.
 
     Parameters
@@ -42,7 +42,7 @@ def load_hsb(path=PATH, labels=False):
     ValueError
         The file is not, byte for byte, the one the course was written with.
     """
-    path = Path(path)
+    path = Path(path or PATH)
     remedy = "Restore it with `git checkout data/hsb.csv` or download the course again."
     if not path.is_file():
         raise FileNotFoundError(f"The data file {path.name} is not in {path.parent}. {remedy}")

@@ -171,21 +171,16 @@ class Design:
     def of_new(self, data):
         """X and Z of new rows, by the same formulas."""
         for text, memory in zip((self.formula, self.re_formula), self.memory):
-            built = by_hand(parse(text).rhs_termlist, data) if memory is None else by_patsy(memory, data, 0)
+            if memory is True:  # pickled: patsy builds its memory again, with the names np and pd alone
+                env = patsy.EvalEnvironment([{"np": np, "pd": pd}])
+                memory = list(by_patsy(parse(text), self.data, env))[-1][2]
+            built = by_hand(parse(text).rhs_termlist, data) if memory is None else next(by_patsy(memory, data, 0))
             if built is None:
                 raise ValueError(f"New rows need the numeric columns of {text!r}; they have {listed(data.columns)}.")
-            yield built[1] if memory is None else next(built)[1]
+            yield built[1]
 
     def __getstate__(self):
-        # patsy's memory can't be pickled; it is built again from the data and numpy's and pandas' names
-        return self.__dict__ | {"memory": tuple(memory is not None for memory in self.memory)}
-
-    def __setstate__(self, state):
-        env = patsy.EvalEnvironment([{"np": np, "pd": pd}])
-        texts = (state["formula"], state["re_formula"])
-        memory = tuple(list(by_patsy(parse(text), state["data"], env))[-1][2] if by_name else None
-                       for text, by_name in zip(texts, state["memory"]))
-        self.__dict__.update(state, memory=memory)
+        return self.__dict__ | {"memory": tuple(None if memory is None else True for memory in self.memory)}
 
     def check_sizes(self):
         """Refuse data with which nothing can be estimated, and say why."""
@@ -774,6 +769,10 @@ class MixedResults(MixedLMResults):
         return pd.Series(next(self.design.of_new(exog)) @ self.fe_params.to_numpy(), index=exog.index)
 
     # -- statsmodels' machinery
+
+    def profile_re(self, *args, **kwargs):
+        """Not available: statsmodels' version refits by its own optimiser."""
+        raise NotImplementedError("Use mlm.inference.variance_intervals(fit) for profile intervals.")
 
     @cached_property
     def model(self):
