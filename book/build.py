@@ -77,7 +77,8 @@ def execute_chapters(root: Path, cache_path: Path) -> None:
     from jupyter_cache import get_cache
     from jupyter_cache.executors import load_executor
 
-    logging.basicConfig(format="%(message)s")
+    logger = logging.getLogger("chapters")
+    logger.setLevel(logging.INFO)  # a line when a chapter starts and when it is done
     use_plain_kernels(cache_path.with_name("ipython"))
     cache = get_cache(cache_path)
     for path in sorted((root / "chapters").glob("*.md")):
@@ -86,7 +87,7 @@ def execute_chapters(root: Path, cache_path: Path) -> None:
     stale = cache.list_unexecuted()
     if stale:
         print(f"Running {len(stale)} chapters: {', '.join(sorted(Path(r.uri).stem for r in stale))}", flush=True)
-        load_executor("local-parallel", cache=cache, logger=logging.getLogger("run")).run_and_cache(timeout=180)
+        load_executor("local-parallel", cache=cache, logger=logger).run_and_cache(timeout=180)
 
 
 def publish(built: Path, site: Path) -> None:
