@@ -6,7 +6,7 @@ export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help env site strict test golden serve reference lock clean
+.PHONY: help env site strict test golden serve bench reference lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ serve: env ## rebuild and show the site while you write
 	@PYTHONPATH=book sphinx-autobuild . _build/served --doctree-dir _build/serve/doctrees --port $(PORT) \
 	  --pre-build "python book/build.py --execute" -D nb_execution_cache_path=_build/serve/_build/.jupyter_cache \
 	  --re-ignore '/(_build|\.venv|node_modules|\.git|__pycache__|tests)/|/conf\.py'
+
+bench: env ## time the fit beside lme4, statsmodels and PyPI's mixedlm, those that are installed
+	@$(BIN)/python benchmarks/speed.py
 
 reference: ## remake the values from R in tests/reference (needs R with lme4, merTools, lmerTest and psych)
 	Rscript tests/reference/reference.R
