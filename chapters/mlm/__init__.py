@@ -6,6 +6,7 @@ from .describe import between_within, center_within, describe
 from .figures import use_course_style
 from .fit import SingularFit, mixedlm
 from .notebook import glue, show
+from .power import plan, power
 
-__all__ = ["SingularFit", "between_within", "center_within", "data", "describe", "figures", "glue", "load_hsb", "mixedlm", "show",
-           "tables", "use_course_style"]
+__all__ = ["SingularFit", "between_within", "center_within", "data", "describe", "figures", "glue", "load_hsb", "mixedlm", "plan",
+           "power", "show", "tables", "use_course_style"]
