@@ -243,12 +243,12 @@ def power(study, effect, schools=None, students=None, value=None, draws=1000, al
         if progress:
             bar(len(found) / len(tasks), f"{len(cells) * draws} studies")
     rows = study.design
+    drawn = rows is not None and (schools is not None or students is not None)
     own = (None, None) if rows is None else (len(rows.labels), round(len(rows.codes) / len(rows.labels)))
     table = []
     for k, (school, student, true) in enumerate(cells):
         p, se, df, singular = np.concatenate(found[k * len(sizes) : (k + 1) * len(sizes)], axis=1)
-        share = (p < alpha).mean()
-        table.append((school or own[0], student or own[1], float(true), share, np.sqrt(share * (1 - share) / draws), *_wilson(share, draws), se.mean(),
+        table.append((school or own[0], student or own[1], float(true), *_share(p < alpha, drawn), se.mean(),
                       np.median(df), singular.mean()))
     columns = ["schools", "students", "value", "power", "mc_error", "lower", "upper", "se", "df", "singular"]
     table = pd.DataFrame(table, columns=columns)
@@ -287,10 +287,20 @@ def _seeds(seed, schools, students, count):
     return np.random.SeedSequence([seed, schools or 0, students or 0]).spawn(count)
 
 
-def _wilson(share, draws, z=stats.norm.ppf(0.975)):
-    """Limits of a 95 % interval of a share."""
-    middle, reach = share + z**2 / (2 * draws), z * np.sqrt(share * (1 - share) / draws + z**2 / (4 * draws**2))
-    return (middle - reach) / (1 + z**2 / draws), (middle + reach) / (1 + z**2 / draws)
+def _share(rejected, drawn):
+    """The share rejected, its standard error and Wilson's limits.
+
+    Where schools are drawn from a fit, the studies of a batch have the same ones and are alike:
+    a batch is a cluster, and the variance grows by its design effect.
+    """
+    n, share = len(rejected), rejected.mean()
+    binomial = share * (1 - share)
+    if drawn and n > BATCH and binomial:
+        excess = np.add.reduceat(rejected - share, range(0, n, BATCH))
+        n /= max(1, (excess**2).sum() / (n * binomial) * len(excess) / (len(excess) - 1))
+    z = stats.norm.ppf(0.975)
+    middle, reach = share + z**2 / (2 * n), z * np.sqrt(binomial / n + z**2 / (4 * n**2))
+    return share, np.sqrt(binomial / n), (middle - reach) / (1 + z**2 / n), (middle + reach) / (1 + z**2 / n)
 
 
 def _batch(study, effect, schools, students, draws, test, source):
