@@ -61,6 +61,8 @@ class Plan:
 
     def with_value(self, effect, value):
         """The same plan with another true value of one fixed effect or variance (correlations kept)."""
+        if not np.isfinite(value):
+            raise ValueError(f"The value of {effect!r} cannot be {value}.")
         if effect in self.fixed.index:
             return replace(self, fixed=self.fixed.where(self.fixed.index != effect, value))
         if value < 0:
