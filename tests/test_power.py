@@ -16,8 +16,8 @@ from scipy import stats
 
 import mlm
 from mlm.inference import likelihood_ratio, satterthwaite
+from mlm.likelihood import root
 from mlm.power import BATCH, Plan, _batch, _estimable, _seeds, _share
-from mlm.fit import root
 
 ROOT = Path(__file__).resolve().parents[1]
 LME4 = json.loads((ROOT / "tests/reference/power.json").read_text())

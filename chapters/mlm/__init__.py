@@ -27,6 +27,6 @@ from .tables import model_table
 __all__ = [
     "SingularFit", "between_within", "blups", "bootstrap", "bootstrap_test", "center_within", "data", "describe",
     "design_effect", "figures", "glue", "icc", "inference", "likelihood_ratio", "load_hsb", "mixedlm", "model_table",
-    "plan", "power", "predict", "r_squared", "reliability", "satterthwaite", "show", "simulate", "tables", "use_course_style",
-    "variance_intervals", "variance_reduction",
+    "plan", "power", "predict", "r_squared", "reliability", "satterthwaite", "show", "simulate", "tables",
+    "use_course_style", "variance_intervals", "variance_reduction",
 ]

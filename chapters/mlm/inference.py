@@ -50,7 +50,7 @@ def variance_and_df(rows, T, at, products, reml):
     ----------
     rows : ndarray, shape (k, p)
     T, at, products, reml
-        As in `fit.deviance`; T and `at` may have a leading axis that counts replicates.
+        As in `likelihood.deviance`; T and `at` may have a leading axis that counts replicates.
 
     Returns
     -------

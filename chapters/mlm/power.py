@@ -14,8 +14,10 @@ import patsy
 from joblib import Parallel, delayed
 from scipy import stats
 
-from .fit import Design, MixedResults, Products, by_hand, by_patsy, deviance, listed, parse, root, start
+from .design import Design, by_hand, by_patsy, listed, parse
+from .fit import MixedResults
 from .inference import bar, draw, mixture_p, refits, variance_and_df
+from .likelihood import Products, deviance, root, start
 
 BATCH = 25  # draws that share their predictors and are fitted in one array operation
 KINDS = ["school 0/1", "school normal", "student 0/1", "student normal"]
