@@ -35,8 +35,9 @@ serve: env ## rebuild and show the site while you write
 bench: env ## time the fit beside lme4, statsmodels and PyPI's mixedlm, those that are installed
 	@$(BIN)/python benchmarks/speed.py
 
-reference: ## remake the values from R in tests/reference (needs R with lme4, merTools, lmerTest and psych)
+reference: ## remake what comes from R, in tests/reference and chapters/r (needs R with lme4, merTools, lmerTest and psych)
 	Rscript tests/reference/reference.R
+	Rscript chapters/r/keep.R
 
 lock: ## renew requirements.lock after an edit of requirements.txt (needs uv)
 	uv pip compile --universal --python-version 3.11 --no-annotate --quiet requirements.txt -o requirements.lock
