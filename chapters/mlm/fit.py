@@ -12,6 +12,7 @@ In the order of the code: `Design`, what the formulas say; `Products`, the data 
 """
 
 import copy
+import re
 import warnings
 from collections import namedtuple
 from dataclasses import dataclass
@@ -46,6 +47,18 @@ class NotCertified(RuntimeError):
 # ------------------------------------------------------------------ what the formulas say
 
 parse = lru_cache(maxsize=256)(patsy.ModelDesc.from_formula)
+
+
+LME4_BAR = re.compile(r"(?<!\w)\([^()]*\|[^()]*\)|^[^()]*\|")  # `(1 | g)`, but not `I(a | b)`
+ONE_GROUPING = "There is one grouping variable; three levels and crossed effects need another program."
+
+
+def check_not_lme4(*formulas):
+    """Refuse lme4's way to write random effects, which patsy would misread."""
+    for text in filter(None, formulas):
+        if LME4_BAR.search(text):
+            raise ValueError(f"{text!r} names random effects as lme4 does. Here groups and what varies over them are "
+                             f"arguments of their own, as in groups='school', re_formula='~ x'. {ONE_GROUPING}")
 
 
 def listed(names):
@@ -133,10 +146,14 @@ class Design:
                 raise ValueError(f"There is no column {groups!r} for the groups. "
                                  f"The columns are: {listed(data.columns)}.")
             groups = data[groups]
+        elif isinstance(groups, pd.DataFrame) or isinstance(groups, (list, tuple)) and len(groups) < len(data):
+            raise ValueError(f"The groups are one column, or a name for each of the {len(data)} rows; they have "
+                             f"{len(list(groups))} entries. {ONE_GROUPING}")
         elif len(groups) != len(data):
             raise ValueError(f"The groups have {len(groups)} entries, the data {len(data)} rows.")
         codes, labels = pd.factorize(groups if hasattr(groups, "dtype") else np.asarray(groups), sort=True)
 
+        check_not_lme4(formula, re_formula)
         left, right = (parse(text) for text in (formula, re_formula or "~ 1"))
         if len(left.lhs_termlist) != 1 or right.lhs_termlist:
             raise ValueError(f"The formula needs one response on its left, as in 'y ~ x' (it is {formula!r}), "
