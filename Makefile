@@ -35,8 +35,8 @@ serve: env ## rebuild and show the site while you write
 bench: env ## time the fit beside lme4, statsmodels and PyPI's mixedlm, those that are installed
 	@$(BIN)/python benchmarks/speed.py
 
-reference: ## remake the values from R in tests/reference (needs R with lme4, merTools, lmerTest and psych)
-	Rscript tests/reference/reference.R
+reference: ## remake the values from R in tests/reference (needs R with the packages of versions.json)
+	for script in tests/reference/*.R; do Rscript $$script || exit 1; done
 
 lock: ## renew requirements.lock after an edit of requirements.txt (needs uv)
 	uv pip compile --universal --python-version 3.11 --no-annotate --quiet requirements.txt -o requirements.lock
