@@ -450,3 +450,22 @@ def test_groups_by_array_and_by_category(hsb, fits):
         assert fit.llf == pytest.approx(best.llf, abs=1e-9)
         assert fit.random_effects["1224"].iloc[0] == pytest.approx(best.random_effects["1224"].iloc[0])
     assert list(mixedlm("mathach ~ 1", by_category, "schid").random_effects)[0] == hsb.schid.iloc[-1]
+
+
+@pytest.mark.parametrize("call, message", [
+    ({"formula": "mathach ~ ses + (1 | schid)"}, "as lme4 does.*one grouping variable"),
+    ({"re_formula": "~ ses || schid"}, "as lme4 does"),
+    ({"re_formula": "~ (ses | schid)"}, "as lme4 does"),
+    ({"groups": ["schid", "schtype"]}, "have 2 entries.*one grouping variable"),
+])
+def test_other_structures_are_refused_with_a_word_on_what_to_do(hsb, call, message):
+    with pytest.raises(ValueError, match=message):
+        mixedlm(**{"formula": "mathach ~ ses", "data": hsb, "groups": "schid"} | call)
+    with pytest.raises(ValueError, match="one grouping variable"):
+        mixedlm("mathach ~ ses", hsb, hsb[["schid", "schtype"]])
+
+
+def test_a_bar_within_a_function_is_not_lme4s(hsb):
+    either = mixedlm("mathach ~ I((minority > 0) | (female > 0))", hsb, "schid")
+    named = mixedlm("mathach ~ either", hsb.assign(either=(hsb.minority + hsb.female > 0).astype(int)), "schid")
+    assert either.llf == pytest.approx(named.llf, abs=1e-6)
