@@ -155,3 +155,13 @@ def test_misconceptions_name_questions_that_exist():
     for chapter, number in rows:
         there = questions(ROOT / f"chapters/{chapter}.md")
         assert not there or int(number) <= there, (chapter, number)
+
+
+def test_reading_times_of_the_meetings_are_those_of_the_chapters():
+    text = (ROOT / "chapters/instructors.md").read_text("utf-8")
+    meetings = re.findall(r"^\| \d\. [^|]*\|([^|]*)\| (\d+) \|", text, flags=re.M)
+    assert len(meetings) == 6
+    for chapters_read, minutes in meetings:
+        pages = [(ROOT / f"chapters/{name}.md").read_text("utf-8") for name in re.findall(r"`ch-([\w-]+)`", chapters_read)]
+        times = [re.search(r"\*\*Time\*\* (\d+)", page) for page in pages]
+        assert not all(times) or sum(int(time[1]) for time in times) == int(minutes), chapters_read
