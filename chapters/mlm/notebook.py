@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 from IPython.display import display
-from pandas.api.types import is_float_dtype, is_numeric_dtype
+from pandas.api.types import is_numeric_dtype
 
 PREFIX = "application/papermill.record/"
 
