@@ -85,8 +85,9 @@ def test_chapters_are_built_alike(chapter):
                  "} Before you run it", "} What people get wrong", "} How to report it", "## Check yourself", "## Exercises",
                  "## Three sentences to keep"]:
         assert part in text, part
-    questions = re.findall(r"^\d\. ", text.split("## Check yourself")[1].split("## Exercises")[0], flags=re.M)
-    assert 3 <= len(questions or re.findall(r"^:::\{dropdown\} ", text, flags=re.M)) <= 5
+    check = text.split("## Check yourself")[1].split("## Exercises")[0].strip()
+    assert check.startswith("::::{self-check}\n") and check.endswith("\n::::")
+    assert 3 <= len(re.findall(r"^\d\. ", check, flags=re.M)) <= 5
     assert 2 <= text.count("\n```{exercise}") <= 3
     assert text.count("\n```{exercise}") == text.count("\n```{solution-start}") == text.count("\n```{solution-end}")
     assert len(re.findall(r"^\d\. ", text.split("## Three sentences to keep")[1], flags=re.M)) == 3

@@ -535,3 +535,42 @@ def variance_reduction(smaller, larger):
     common = [name for name in smaller.cov_re if name in larger.cov_re]
     before, after = (np.append(np.diag(fit.cov_re.loc[common, common]), fit.scale) for fit in (smaller, larger))
     return pd.Series(1 - after / before, index=[*common, "Residual"])
+
+
+def variance_partition(fit):
+    """The model's variance of the outcome in five parts, and the shares that they make up.
+
+    Rights & Sterba (2019, Psychol. Methods 24(3), Figure 1): the fixed effects within and between groups,
+    the slopes' deviations, the intercepts' and the residuals. Sums are those of `r_squared`:
+    the two fixed parts make its marginal share, all but the residual its conditional one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows ``fixed within``, ``fixed between``, ``slopes``, ``intercepts``, ``residual``; columns
+        ``variance``, then its share in the ``total`` and in the variance ``within`` and ``between``
+        groups (0 where a part does not belong).
+
+    Raises
+    ------
+    ValueError
+        A predictor with a random slope is not centered within groups, so that the slopes'
+        deviations lie in both variances.
+    """
+    Z, codes = fit.design.Z, fit.design.codes
+    size = np.bincount(codes)
+    for name, z in zip(fit.design.random, Z.T):
+        means = np.bincount(codes, z) / size
+        if name != "Intercept" and np.abs(means).max() > 1e-8 * np.abs(z).max():
+            raise ValueError(f"{name} has a random slope and is not centered within groups: center it (center_within), "
+                             "or the variance of its slopes can't be told from that between groups.")
+    fixed = fit.predict().to_numpy()
+    between = (np.bincount(codes, fixed) / size)[codes]
+    centre = Z.mean(axis=0)
+    slopes = np.einsum("ni,ij,nj->", Z - centre, fit.tau, Z - centre) / fit.nobs
+    variance = pd.Series({"fixed within": np.var(fixed - between, ddof=1), "fixed between": np.var(between, ddof=1),
+                          "slopes": slopes, "intercepts": centre @ fit.tau @ centre, "residual": fit.scale})
+    inside = pd.Series([1, 0, 1, 0, 1], index=variance.index)
+    return pd.DataFrame({"variance": variance, "total": variance / variance.sum(),
+                         "within": variance * inside / (variance @ inside),
+                         "between": variance * (1 - inside) / (variance @ (1 - inside))})
