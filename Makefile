@@ -39,7 +39,7 @@ bench: env ## time the fit beside statsmodels, PyPI's mixedlm and, where R has i
 	@if command -v Rscript > /dev/null; then $(BIN)/python benchmarks/simulated_designs.py; \
 	else echo "lme4 is left out: it needs R (Debian: apt-get install r-cran-lme4 r-cran-jsonlite)."; fi
 
-reference: ## remake what comes from R (needs R with the packages of tests/reference/versions.json)
+reference: ## remake what comes from R, in tests/reference and chapters/r (needs R with the packages of versions.json)
 	for script in tests/reference/*.R chapters/r/keep.R; do Rscript $$script || exit 1; done
 
 lock: ## renew requirements.lock after an edit of requirements.txt (needs uv)
