@@ -42,4 +42,4 @@ lock: ## renew requirements.lock after an edit of requirements.txt (needs uv)
 	uv pip compile --universal --python-version 3.11 --no-annotate --quiet requirements.txt -o requirements.lock
 
 clean: ## remove everything that was built, and the environment
-	rm -rf _build .venv book/node_modules .pytest_cache .hypothesis
+	rm -rf _build .venv book/node_modules book/audit/node_modules .pytest_cache .hypothesis

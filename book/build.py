@@ -18,7 +18,11 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+from page import add_cards
+from slim import slim
 
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "_build" / "html"
@@ -90,12 +94,16 @@ def execute_chapters(root: Path, cache_path: Path) -> None:
         load_executor("local-parallel", cache=cache, logger=logger).run_and_cache(timeout=180)
 
 
-def publish(built: Path, site: Path) -> None:
-    """Put the built site in place: the old one is there until the new one is whole."""
+def publish(built: Path, site: Path, finish: Callable[[Path], None] = lambda _: None) -> None:
+    """Put the built site in place: the old one is there until the new one is whole.
+
+    What `finish` does to the new one is done before anybody sees it.
+    """
     fresh, old = site.with_name("html.new"), site.with_name("html.old")
     for path in (fresh, old):
         shutil.rmtree(path, ignore_errors=True)
     shutil.copytree(built, fresh, ignore=shutil.ignore_patterns(".buildinfo", ".doctrees"))
+    finish(fresh)
     if site.exists():
         site.rename(old)
     fresh.rename(site)
@@ -116,7 +124,7 @@ def build(root: Path = ROOT, work: Path = WORK, site: Path = SITE) -> int:
         print(f"\nThe book was not built; what is wrong stands above. {site.relative_to(root)} is unchanged.",
               file=sys.stderr)
         return 1
-    publish(work / "_build" / "html", site)
+    publish(work / "_build" / "html", site, finish=lambda fresh: (add_cards(fresh), slim(fresh)))
     (work / "unfinished").unlink()
     print(f"Built in {time.monotonic() - started:.0f} s. Open {site.relative_to(root) / 'index.html'} "
           "or run `make serve`.")
