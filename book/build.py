@@ -38,9 +38,18 @@ def execution_key(root: Path = ROOT) -> str:
     return digest.hexdigest()
 
 
-def prepare(work: Path, key: str) -> None:
+def page_key(root: Path = ROOT) -> str:
+    """Hash of what dresses the pages: Sphinx alone would not write them anew for an edit of a style sheet."""
+    digest = hashlib.sha256()
+    for path in sorted([*(root / "book").glob("*.*"), *(root / "book/assets").rglob("*.*"), root / "CITATION.cff"]):
+        if path.is_file():
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def prepare(work: Path, key: str, pages: str = "") -> None:
     """Remove what an earlier run left and this one must not take for finished."""
-    kept = work / "execution-key"
+    kept, kept_pages = work / "execution-key", work / "page-key"
     if kept.exists() and kept.read_text() != key:
         print("The helper package, the data or a library has changed: every chapter runs again.")
         shutil.rmtree(work)
@@ -49,9 +58,12 @@ def prepare(work: Path, key: str) -> None:
         # so that a warning or a failed cell is reported again.
         shutil.rmtree(work / "_build" / "html", ignore_errors=True)
         shutil.rmtree(work / "_build" / ".doctrees", ignore_errors=True)
+    elif not kept_pages.exists() or kept_pages.read_text() != pages:
+        shutil.rmtree(work / "_build" / "html", ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
     (work / "unfinished").touch()
     kept.write_text(key)
+    kept_pages.write_text(pages)
 
 
 def last_change(root: Path) -> str:
@@ -113,7 +125,7 @@ def publish(built: Path, site: Path, finish: Callable[[Path], None] = lambda _: 
 def build(root: Path = ROOT, work: Path = WORK, site: Path = SITE) -> int:
     """Build strictly (warnings are errors, references are checked); return the exit code."""
     started = time.monotonic()
-    prepare(work, execution_key(root))
+    prepare(work, execution_key(root), page_key(root))
     # Two builds of the same commit are the same bytes, and "last updated" is its date.
     os.environ["SOURCE_DATE_EPOCH"] = last_change(root)
     execute_chapters(root, work / "_build" / ".jupyter_cache")
