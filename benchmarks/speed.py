@@ -4,7 +4,7 @@
 
 Formula included, one thread. Each time is the least of repeated calls, the Python programs taking
 turns: on a shared machine that is the figure other work disturbs least. Peers that are not
-installed are left out of the table. `mixedlm` is installed with `pip install mixedlm==1.3.0`.
+installed are left out of the table; `make bench` installs `mixedlm`.
 """
 
 import os

@@ -28,6 +28,7 @@ ROOT = Path(__file__).parent.parent
 SITE = ROOT / "_build" / "html"
 WORK = ROOT / "_build" / "work"
 SERVED = ROOT / "_build" / "serve"
+PICTURES = ROOT / "_build" / "pictures"
 
 
 def execution_key(root: Path = ROOT) -> str:
@@ -106,6 +107,15 @@ def execute_chapters(root: Path, cache_path: Path) -> None:
         load_executor("local-parallel", cache=cache, logger=logger).run_and_cache(timeout=180)
 
 
+def draw_pictures(root: Path, folder: Path, key: str) -> None:
+    """Draw the home page's picture and the card for shared links, if they are not those of `key`."""
+    key += hashlib.sha256((root / "book/picture.py").read_bytes()).hexdigest()
+    kept = folder / "key"
+    if not kept.exists() or kept.read_text() != key:
+        subprocess.run([sys.executable, root / "book/picture.py", folder], check=True)
+        kept.write_text(key)
+
+
 def publish(built: Path, site: Path, finish: Callable[[Path], None] = lambda _: None) -> None:
     """Put the built site in place: the old one is there until the new one is whole.
 
@@ -128,6 +138,7 @@ def build(root: Path = ROOT, work: Path = WORK, site: Path = SITE) -> int:
     prepare(work, execution_key(root), page_key(root))
     # Two builds of the same commit are the same bytes, and "last updated" is its date.
     os.environ["SOURCE_DATE_EPOCH"] = last_change(root)
+    draw_pictures(root, root / "_build" / "pictures", execution_key(root))
     execute_chapters(root, work / "_build" / ".jupyter_cache")
     code = subprocess.call(
         [Path(sys.executable).with_name("jupyter-book"), "build", str(root), "--path-output", str(work),
@@ -150,9 +161,11 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     if arguments.clean:
         shutil.rmtree(WORK, ignore_errors=True)
+        shutil.rmtree(PICTURES, ignore_errors=True)
     try:
         if arguments.execute:
             prepare(SERVED, execution_key())
+            draw_pictures(ROOT, PICTURES, execution_key())
             execute_chapters(ROOT, SERVED / "_build" / ".jupyter_cache")
         else:
             sys.exit(build())

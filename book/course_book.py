@@ -39,6 +39,9 @@ def copy_parts(app: Sphinx, exception: Exception | None) -> None:
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+    card = BOOK.parent / "_build/pictures/card.png"
+    if card.exists():
+        shutil.copyfile(card, static / "card.png")
 
 
 def set_minus_signs(app: Sphinx, doctree: nodes.document, docname: str) -> None:

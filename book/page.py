@@ -87,7 +87,7 @@ def data_table(spec: dict) -> str:
                                                 min(known, default=""), max(known, default="")]))
     body = "".join(f'<tr><th scope="row">{name}</th>' + "".join(map(cell, values)) + "</tr>" for name, values in rows)
     return ('<details class="figure-data"><summary>The figure’s data as a table</summary><div class="scroll" tabindex="0" '
-            'role="region" aria-label="The figure’s data"><table class="statistics"><thead><tr>'
+            'role="group" aria-label="The figure’s data"><table class="statistics"><thead><tr>'
             + "".join(f'<th scope="col">{name}</th>' for name in head) + f"</tr></thead><tbody>{body}</tbody></table></div></details>")
 
 

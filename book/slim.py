@@ -110,6 +110,32 @@ def rewrite(page: str, up: str, styles: dict[str, str]) -> str:
     return page.replace("</title>", "</title>\n" + links, 1)
 
 
+# What axe-core finds in the theme's and the extensions' own markup: a label that isn't what is read on
+# the button, the course's name outside of any landmark, roles that the standard has given up, empty headers.
+MENDED = [
+    (re.compile(r'(<button class="btn search-button-field[^>]*?) title="Search" aria-label="Search"'), r"\1"),
+    (re.compile(r'(<summary) aria-label="Toggle hidden content"'), r"\1"),
+    (re.compile(r'(<div id="pst-primary-sidebar") '), r'\1 role="complementary" aria-label="The course" '),
+    (re.compile(r'<div role="list" class="citation-list">'), '<div class="citation-list">'),
+    (re.compile(r' role="doc-biblioentry"'), ""),
+    (re.compile(r"<th>\s*</th>"), "<td></td>"),
+]
+PICTURE = re.compile(r'<img ([^>]*?)src="((?:\.\./)*_images/[^"]+\.svg)"([^>]*?)/?>')
+
+
+def place_pictures(page: str, folder: Path) -> str:
+    """Say how large each picture is, so that nothing moves when it comes, which it does when it is near."""
+    def sized(match: re.Match) -> str:
+        head = (folder / match[2]).read_text("utf-8")[:2000]
+        size = re.search(r'<svg[^>]*?width="([\d.]+)pt" height="([\d.]+)pt"', head)
+        if not size or "width=" in match[1] + match[3]:
+            return match[0]
+        width, height = (round(float(points) * 4 / 3) for points in size.groups())  # CSS: 96 pixels are 72 points
+        return f'<img {match[1]}src="{match[2]}"{match[3]} width="{width}" height="{height}" loading="lazy" />'
+
+    return PICTURE.sub(sized, page)
+
+
 def remove_unused(site: Path, texts: list[str]) -> None:
     """Remove the theme's files whose name occurs in no page, script or style sheet."""
     text = "\n".join(texts)
@@ -161,7 +187,10 @@ def slim(site: Path) -> None:
         (site / target).write_text(css[name], "utf-8")
         addresses[name] = f"{target}?v={hashlib.sha256(css[name].encode()).hexdigest()[:8]}"
     for name, page in pages.items():
-        pages[name] = rewrite(page, "../" * name.count("/"), addresses)
+        page = place_pictures(rewrite(page, "../" * name.count("/"), addresses), (site / name).parent)
+        for found, mended in MENDED:
+            page = found.sub(mended, page)
+        pages[name] = page
         (site / name).write_text(pages[name], "utf-8")
     shutil.rmtree(site / "_static/locales", ignore_errors=True)
     remove_unused(site, [*pages.values(), *css.values(), *(path.read_text("utf-8") for path in scripts)])

@@ -91,13 +91,20 @@
     }
   }
 
-  // What is folded on the screen is open on paper, and folded again afterwards.
+  // What is folded on the screen is open on paper, and folded again afterwards. Folds of one name
+  // close each other, so their names are put away meanwhile.
   let opened = [];
   addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("article details:not([open], .figure-data)")];
-    for (const fold of opened) fold.open = true;
+    opened = [...document.querySelectorAll("article details:not([open], .figure-data)")].map((fold) => [fold, fold.getAttribute("name")]);
+    for (const [fold] of opened) fold.removeAttribute("name");
+    for (const [fold] of opened) fold.open = true;
   });
-  addEventListener("afterprint", () => opened.forEach((fold) => (fold.open = false)));
+  addEventListener("afterprint", () => {
+    for (const [fold, name] of opened) {
+      fold.open = false;
+      if (name) fold.setAttribute("name", name);
+    }
+  });
   // Without a server, pages can't be fetched for the words around a search result.
   if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
   startCards();

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from .fit import Products, derivatives, deviance, estimate, minimise, root, symmetrizer
+from .likelihood import Products, derivatives, deviance, estimate, minimise, root, symmetrizer
 
 # ------------------------------------------------------------------ fixed effects
 
@@ -33,7 +33,7 @@ def satterthwaite(fit, contrasts=None, level=0.95):
         A row for each: ``estimate``, ``se``, ``df``, ``t``, ``p`` (against 0), ``lower``, ``upper``.
     """
     rows, values = (np.eye(fit.k_fe), 0) if contrasts is None else fit._constraint(contrasts)
-    L, at, p = root(fit.T), fit.at, fit.k_fe
+    L, at = root(fit.T), fit.at
     hessian = _hessian(fit, L)
     half = np.linalg.inv(at.R.T @ fit.products.Rx) * np.sqrt(fit.scale)  # half half' = cov_fixed
     table = []
