@@ -22,7 +22,9 @@ import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
-from serving import served
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from serving import served  # noqa: E402
 
 AUDIT = Path(__file__).resolve().parent
 ROOT = AUDIT.parent.parent
