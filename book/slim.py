@@ -25,8 +25,6 @@ SCRIPT = re.compile(r"[ \t]*<script\b([^>]*)>(.*?)</script>\n?", re.DOTALL)
 PRELOADED_SCRIPT = re.compile(r'[ \t]*<link\b[^>]*\bas="script"[^>]*>\n?')
 VIEWPORT = re.compile(r'[ \t]*<meta name="viewport"[^>]*>\n?')
 MATH = 'class="katex"'
-# The fonts of nearly every equation: their loading starts with that of the style sheet.
-MATH_FONTS = ("KaTeX_Main-Regular", "KaTeX_Math-Italic")
 # Before the first paint: the reader's theme, so that a dark page doesn't flash white, and whether
 # scripts run, so that what they will fold is folded from the start.
 FIRST = """<script>
@@ -56,15 +54,15 @@ def icon_font(ttf: Path, characters: set[int]) -> bytes:
     return out.getvalue()
 
 
-def embed_icons(css: str, site: Path, words: set[str]) -> str:
+def embed_icons(css: str, site: Path, classes: set[str]) -> str:
     """Put fonts of the icons in use in place of the whole of Font Awesome."""
     used = {int(code, 16) for code in re.findall(r"\\([ef][0-9a-f]{3})\b", css)}
-    classes = {"fa-solid-900": {"fa-solid", "fas"}, "fa-regular-400": {"fa-regular", "far"},
-               "fa-brands-400": {"fa-brands", "fab"}}
+    # The style sheets' own icons are solid; the other two fonts are there for pages that name them.
+    named = {"fa-regular-400": {"fa-regular", "far"}, "fa-brands-400": {"fa-brands", "fab"}}
 
     def embed(face: re.Match) -> str:
         name = re.search(r"fa-\w+-\d+", face[0])[0]
-        if name != "fa-solid-900" and not classes[name] & words:
+        if name in named and not named[name] & classes:
             return ""
         font = icon_font(next(site.rglob(f"{name}.ttf")), used)
         source = f'url(data:font/woff;base64,{base64.b64encode(font).decode()}) format("woff")'
@@ -86,9 +84,6 @@ def rewrite(page: str, up: str, styles: dict[str, str]) -> str:
     """
     links = f'<link rel="stylesheet" href="{up}{styles["site"]}" />\n'
     if MATH in page:
-        folder = styles["math"].rpartition("/")[0]
-        links += "".join(f'<link rel="preload" as="font" type="font/woff2" href="{up}{folder}/fonts/{font}.woff2" '
-                         "crossorigin />\n" for font in MATH_FONTS)
         links += f'<link rel="stylesheet" href="{up}{styles["math"]}" />\n'
     page = PRELOADED_SCRIPT.sub("", STYLE.sub("", page))
     seen = set()
@@ -175,8 +170,8 @@ def slim(site: Path) -> None:
     css = json.loads(done.stdout)
     for path in scripts:  # a browser's console would ask for the maps
         path.write_text(re.sub(r"\n?//# sourceMappingURL=.*", "", path.read_text("utf-8")), "utf-8")
-    words = set(re.findall(r"[\w-]+", "".join(pages.values())))
-    css["site"] = embed_icons(css["site"], site, words)
+    classes = {name for page in pages.values() for names in re.findall(r'\bclass="([^"]*)"', page) for name in names.split()}
+    css["site"] = embed_icons(css["site"], site, classes)
     # KaTeX lists woff2 first and every browser since 2018 reads it; the others are not on the site.
     css["math"] = re.sub(r",\s*url\([^)]*\.(?:woff|ttf)\"?\)\s*format\([^)]*\)", "", css["math"])
     for sheet in (site / "_static").rglob("*.css"):
