@@ -43,8 +43,8 @@ bench: env ## time the fit beside statsmodels, PyPI's mixedlm and, where R has i
 	@if command -v Rscript > /dev/null; then $(BIN)/python benchmarks/simulated_designs.py; \
 	else echo "lme4 is left out: it needs R (Debian: apt-get install r-cran-lme4 r-cran-jsonlite)."; fi
 
-reference: ## remake the values from R in tests/reference (needs R with lme4, merTools, lmerTest and psych)
-	Rscript tests/reference/reference.R
+reference: ## remake what comes from R, in tests/reference and chapters/r (needs R with the packages of versions.json)
+	for script in tests/reference/*.R chapters/r/keep.R; do Rscript $$script || exit 1; done
 
 lock: ## renew requirements.lock after an edit of requirements.txt (needs uv)
 	uv pip compile --universal --python-version 3.11 --no-annotate --quiet requirements.txt -o requirements.lock

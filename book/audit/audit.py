@@ -64,7 +64,8 @@ def opened(browser: Browser, address: str, name: str, width: int = 390, theme: s
 
 
 def open_figures(page) -> int:
-    """Bring every interactive figure of a page into view and wait until it is drawn."""
+    """Bring every figure of a page into view and wait until it is there."""
+    page.evaluate("document.querySelectorAll('img').forEach(picture => picture.loading = 'eager')")
     figures = page.locator(".plotly-figure")
     for number in range(figures.count()):
         figures.nth(number).scroll_into_view_if_needed()
