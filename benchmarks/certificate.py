@@ -15,7 +15,7 @@ import warnings
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
-from simulated_designs import design, engine
+from simulated_designs import Design, design, engine
 
 STOCK = {
     "Nelder-Mead": {}, "Powell": {}, "COBYQA": {}, "SLSQP": {}, "BFGS": {},
@@ -53,7 +53,7 @@ def study(seeds):
     rows = []
     for seed in seeds:
         data, formula, effects, _ = design(seed)
-        products = engine.Products.of(engine.Design.read(formula, data, "g", effects, None))
+        products = engine.Products.of(Design.read(formula, data, "g", effects, None))
         for reml in (True, False):
             best = engine.estimate(products, reml)[1].value
             for name, T in end_points(products, reml):

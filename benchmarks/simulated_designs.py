@@ -21,7 +21,9 @@ import pandas as pd
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "chapters"))
 
-from mlm import fit as engine  # noqa: E402
+from mlm import likelihood as engine  # noqa: E402
+from mlm.design import Design  # noqa: E402, F401
+from mlm.fit import SingularFit, mixedlm  # noqa: E402
 
 SHORT = 1e-6  # log units
 
@@ -64,8 +66,8 @@ def ours(data, formula, effects, reml):
     """Our log-likelihood, whether the fit is singular, theta; or the reason for refusing."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", engine.SingularFit)
-            fit = engine.mixedlm(formula, data, "g", effects, reml)
+            warnings.simplefilter("ignore", SingularFit)
+            fit = mixedlm(formula, data, "g", effects, reml)
     except (ValueError, engine.NotCertified) as error:
         return {"refused": f"{type(error).__name__}: {str(error).split(':')[0]}"}
     # lme4's theta: a lower triangular square root, also of a singular matrix, in any units

@@ -82,7 +82,8 @@ def test_chapters_are_built_alike(chapter):
                  "} Before you run it", "} What people get wrong", "} How to report it", "## Check yourself", "## Exercises",
                  "## Three sentences to keep"]:
         assert part in text, part
-    assert 3 <= text.count("\n:::{dropdown} ") <= 5
+    questions = re.findall(r"^\d\. ", text.split("## Check yourself")[1].split("## Exercises")[0], flags=re.M)
+    assert 3 <= len(questions or re.findall(r"^:::\{dropdown\} ", text, flags=re.M)) <= 5
     assert 2 <= text.count("\n```{exercise}") <= 3
     assert text.count("\n```{exercise}") == text.count("\n```{solution-start}") == text.count("\n```{solution-end}")
     assert len(re.findall(r"^\d\. ", text.split("## Three sentences to keep")[1], flags=re.M)) == 3

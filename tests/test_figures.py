@@ -106,12 +106,3 @@ def test_p_values_in_apa_style(p, text):
 def test_p_values_are_probabilities():
     with pytest.raises(ValueError, match="between 0 and 1"):
         tables.p_value(1.2)
-
-
-def test_comparison_puts_parameters_against_models(hsb):
-    models = {"A": mlm.mixedlm("mathach ~ 1", hsb, groups="schid"),
-              "B": mlm.mixedlm("mathach ~ ses", hsb, groups="schid", re_formula="~ ses")}
-    table = tables.compare(models)
-    assert table.index.tolist() == ["Intercept", "ses", "var(Intercept)", "cov(Intercept, ses)", "var(ses)",
-                                    "residual variance", "deviance"]
-    assert table.loc["ses", "A"] == "" and table.loc["Intercept", "A"] == "12.637 (0.244)"

@@ -18,8 +18,9 @@ sys.path[:0] = [str(ROOT / "chapters"), str(ROOT / "benchmarks")]
 
 import certificate  # noqa: E402
 import simulated_designs  # noqa: E402
-from mlm import fit as engine  # noqa: E402
-from mlm.fit import MissingRows, SingularFit, mixedlm  # noqa: E402
+from mlm import likelihood as engine  # noqa: E402
+from mlm.design import Design, MissingRows, by_hand, parse  # noqa: E402
+from mlm.fit import MixedResults, SingularFit, mixedlm  # noqa: E402
 
 LME4 = json.loads((ROOT / "tests/reference/mixed.json").read_text())
 MODELS = {
@@ -95,9 +96,9 @@ def test_standard_errors_of_variances(fits, model, method):
 def test_standard_errors_of_sas(hsb):
     # SAS prints 1.0778 and .6607 beside tau00 = 8.6097 and sigma2 = 39.1487: it stops 1.6e-5
     # deviance units above the minimum. At its estimates the observed information gives its figures.
-    products = engine.Products.of(engine.Design.read("mathach ~ 1", hsb, "schid", None, None))
+    products = engine.Products.of(Design.read("mathach ~ 1", hsb, "schid", None, None))
     T = np.array([[8.6097 / 39.1487]])
-    result = engine.MixedResults(engine.Design.read("mathach ~ 1", hsb, "schid", None, None), products, True, T,
+    result = MixedResults(Design.read("mathach ~ 1", hsb, "schid", None, None), products, True, T,
                                  engine.deviance(T, products, True), None)
     assert [f"{se:.4f}" for se in np.sqrt(np.diag(result.cov_variances))] == ["1.0778", "0.6607"]
     best = mixedlm("mathach ~ 1", hsb, "schid")
@@ -138,7 +139,7 @@ def test_derivatives_equal_finite_differences(q, p, reml):
     data = simulate(seed=q, q=q, p=max(p, q))
     response, effects = formulas(data, q)
     fixed = {0: "y ~ 0", 1: "y ~ 1"}.get(p, response)
-    products = engine.Products.of(engine.Design.read(fixed, data, "g", effects, None))
+    products = engine.Products.of(Design.read(fixed, data, "g", effects, None))
     L = np.tril(np.random.default_rng(0).normal(size=(q, q)))
     L[-1, -1] = -0.3  # statsmodels' score has the wrong sign in a column whose diagonal is negative
 
@@ -223,7 +224,7 @@ def test_correlation_of_one(sign):
 
 def test_the_certificate_refuses_wrong_answers(hsb):
     # statsmodels' own end point for the random-slope model by ML, and T = 0, where the gradient vanishes
-    products = engine.Products.of(engine.Design.read("mathach ~ ses_cwc", hsb, "schid", "~ ses_cwc", None))
+    products = engine.Products.of(Design.read("mathach ~ ses_cwc", hsb, "schid", "~ ses_cwc", None))
     to_T = products.Rz @ np.array([[8.9, 0.6], [0.6, 16.07]]) @ products.Rz.T / 37
     for T in (to_T, np.zeros((2, 2))):
         certificate, _ = engine.certify(T, engine.deviance(T, products, False), products)
@@ -254,7 +255,7 @@ def test_few_groups_with_two_minima():
 
 def test_leaves_a_saddle_on_the_boundary(hsb):
     # started where the gradient vanishes, the search has to step off the boundary by itself
-    products = engine.Products.of(engine.Design.read("mathach ~ ses_cwc", hsb, "schid", "~ ses_cwc", None))
+    products = engine.Products.of(Design.read("mathach ~ ses_cwc", hsb, "schid", "~ ses_cwc", None))
     for L in (np.zeros((2, 2)), np.array([[0.0, 0.0], [0.0, 0.5]])):
         value = engine.minimise(products, True, L[None])[1].value[0]
         assert value == pytest.approx(engine.estimate(products, True)[1].value, abs=1e-7)
@@ -427,7 +428,7 @@ def test_formulas_see_the_callers_names(hsb):
     def cube(x):
         return x**3
 
-    lift = 2.0
+    lift = 2.0  # noqa: F841 (the formula sees it)
     fit = mixedlm("mathach ~ cube(ses) + np.abs(ses - lift)", hsb, "schid", "~ I(ses / lift)")
     by_column = hsb.assign(a=hsb.ses**3, b=np.abs(hsb.ses - 2), c=hsb.ses / 2)
     assert fit.llf == pytest.approx(mixedlm("mathach ~ a + b", by_column, "schid", "~ c").llf, abs=1e-7)
@@ -438,7 +439,7 @@ def test_columns_by_hand_are_patsys(hsb):
 
     for formula in [model for model, _ in MODELS.values()] + ["mathach ~ 0 + ses", "mathach ~ ses*minority*female - ses"]:
         y, X = patsy.dmatrices(formula, hsb, return_type="dataframe")
-        names, matrix, _ = engine.by_hand(engine.parse(formula).rhs_termlist, hsb)
+        names, matrix, _ = by_hand(parse(formula).rhs_termlist, hsb)
         assert names == list(X) and (matrix == X.to_numpy()).all()
 
 

@@ -1,6 +1,5 @@
 """The course's figures: one look, and the pictures that several chapters need."""
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd

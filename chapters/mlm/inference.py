@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from .fit import Products, derivatives, deviance, estimate, minimise, root, symmetrizer
+from .likelihood import Products, derivatives, deviance, estimate, minimise, root, symmetrizer
 
 # ------------------------------------------------------------------ fixed effects
 

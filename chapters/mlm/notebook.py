@@ -33,11 +33,12 @@ def glue(**values):
 def frame_to_html(frame, precision=None):
     """A data frame as a table that a screen reader can follow.
 
-    pandas' own table has empty header cells and no row headers' scope.
+    pandas' own table has empty header cells and no row headers' scope. With
+    ``frame.attrs["row_groups"]`` the first level of row labels becomes headings.
     """
     precision = pd.get_option("display.precision") if precision is None else precision
     limit = pd.get_option("display.max_rows")
-    cut = limit and len(frame) > limit
+    cut = limit and len(frame) > limit and not frame.attrs.get("row_groups")
     shown = pd.concat([frame.head(limit // 2), frame.tail(limit // 2)]) if cut else frame
 
     def cell(value, numeric):
@@ -50,13 +51,19 @@ def frame_to_html(frame, precision=None):
         name = " ".join(map(str, name)) if isinstance(name, tuple) else str(name)
         return f'<th scope="{scope}">{html.escape(name)}</th>'
 
-    levels = shown.index.names
+    grouped = shown.attrs.get("row_groups", False)
+    levels = shown.index.names[grouped:]
     corner = "".join(heading(name, "col") if name is not None else "<td></td>" for name in levels)
     head = corner + "".join(heading(name, "col") for name in shown.columns)
     numeric = [is_numeric_dtype(dtype) for dtype in shown.dtypes]
-    rows = []
+    rows, group = [], None
     for label, row in zip(shown.index, shown.itertuples(index=False, name=None)):
         labels = label if isinstance(label, tuple) else (label,)
+        if grouped and labels[0] != group:
+            group = labels[0]
+            width = len(levels) + len(numeric)
+            rows.append(f'<tr class="part"><th scope="rowgroup" colspan="{width}">{html.escape(group)}</th></tr>')
+        labels = labels[grouped:]
         rows.append("<tr>" + "".join(heading(part, "row") for part in labels)
                     + "".join(map(cell, row, numeric)) + "</tr>")
     if cut:
@@ -68,7 +75,20 @@ def frame_to_html(frame, precision=None):
 
 def frame_to_latex(frame):
     """The same table for the handout, set with booktabs."""
-    return frame.to_latex(float_format=f"%.{pd.get_option('display.precision')}f", escape=True)
+    text = frame.reset_index(level=0, drop=True) if frame.attrs.get("row_groups") else frame
+    table = text.to_latex(float_format=f"%.{pd.get_option('display.precision')}f", escape=True)
+    if not frame.attrs.get("row_groups"):
+        return table
+    # a heading before the first row of each part
+    head, rest = table.split("\\midrule\n")
+    body, foot = rest.split("\\bottomrule")
+    parts = frame.index.get_level_values(0)
+    lines = []
+    for part, line, new in zip(parts, body.splitlines(), parts != np.roll(parts, 1)):
+        if new:
+            lines.append(rf"\multicolumn{{{frame.shape[1] + 1}}}{{l}}{{\textbf{{{part}}}}} \\")
+        lines.append(line)
+    return head + "\\midrule\n" + "\n".join(lines) + "\n\\bottomrule" + foot
 
 
 def show(figure, alt):

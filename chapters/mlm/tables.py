@@ -1,6 +1,9 @@
 """Small tables of a fit, one row a coefficient or a quantile."""
 
+import numpy as np
 import pandas as pd
+
+from .inference import r_squared, satterthwaite, variance_intervals
 
 
 def p_value(p):
@@ -45,27 +48,108 @@ def residual_quantiles(fit):
     return quantiles.to_frame("residuals").T
 
 
-def compare(models):
-    """Several multilevel models side by side, a column a model.
+FIXED, RANDOM, QUALITY = "Fixed effects", "Variance components", "Fit"
+QUALITIES = ["method", "observations", "groups", "parameters", "deviance", "AIC", "BIC",
+             "R\u00b2 marginal", "R\u00b2 conditional"]
+
+
+def model_table(fits, spread="se", level=0.95, digits=3):
+    """One fit with its tests, or several side by side: parameters against models.
 
     Parameters
     ----------
-    models : dict of str to result of ``mlm.mixedlm``
+    fits : MixedResults, or dict of str to MixedResults
+        One fit gives a row a parameter with estimate, standard error, Satterthwaite's degrees
+        of freedom, t and p; several give a column a model.
+    spread : {"se", "interval"}
+        What stands beside an estimate: its standard error, or its interval (Satterthwaite's for
+        fixed effects; profile intervals for the random effects, whose standard deviations and
+        correlations are shown then).
+    level : float, default 0.95
+        Of the intervals.
+    digits : int, default 3
+        Decimals of estimates.
 
     Returns
     -------
     pandas.DataFrame
-        Fixed effects with their standard errors in brackets, the variances and
-        covariances of level 2, the residual variance and the deviance; text.
-    """
-    def column(fit):
-        fixed = {name: f"{fit.fe_params[name]:.3f} ({fit.bse_fe[name]:.3f})" for name in fit.fe_params.index}
-        tau = fit.cov_re
-        random = {f"var({a})" if a == b else f"cov({b}, {a})": f"{tau.loc[a, b]:.3f}"
-                  for i, a in enumerate(tau.index) for b in tau.columns[:i + 1]}
-        return fixed, random, {"residual variance": f"{fit.scale:.3f}", "deviance": f"{-2 * fit.llf:.1f}"}
+        Text, with two levels of row labels: the part of the table (fixed effects, variance
+        components, fit) and the parameter. Shown in a notebook, on the site and in the handout
+        with the parts as headings. Standard errors of variances are left out for a singular fit.
 
-    columns = {name: column(fit) for name, fit in models.items()}
-    order = list(dict.fromkeys(key for block in range(3) for parts in columns.values() for key in parts[block]))
-    flat = {name: parts[0] | parts[1] | parts[2] for name, parts in columns.items()}
-    return pd.DataFrame(flat).reindex(order).fillna("").rename_axis("parameter")
+    Raises
+    ------
+    ValueError
+        `spread` is neither of the two, or there is nothing to show.
+    """
+    if spread not in ("se", "interval"):
+        raise ValueError(f"spread is 'se' or 'interval', not {spread!r}.")
+    one = not isinstance(fits, dict)
+    if not one and not fits:
+        raise ValueError("There is no fit to show.")
+    columns = [_column(fit, spread, level, digits) for fit in ([fits] if one else fits.values())]
+    rows = sorted(dict.fromkeys(key for column in columns for key in column), key=_place)  # else as they first appear
+    if one:
+        table = _tests(fits, columns[0], rows, spread, level, digits)
+    else:
+        table = pd.DataFrame({name: [" ".join(filter(None, column.get(row, ("", "")))) for row in rows]
+                              for name, column in zip(fits, columns)})
+    table.index = pd.MultiIndex.from_tuples(rows, names=["part", "parameter"])
+    table.attrs["row_groups"] = True
+    return table
+
+
+def _column(fit, spread, level, digits):
+    """Estimate and spread, as text, of each row of one model."""
+    def number(value):
+        return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+    def both(estimate, low, high=None):
+        if np.isnan(low):
+            return number(estimate), ""
+        return number(estimate), f"({number(low)})" if high is None else f"[{number(low)}, {number(high)}]"
+
+    fixed, variances = fit.cov_fixed.index, fit.cov_variances
+    if spread == "se":
+        column = {(FIXED, name): both(fit.fe_params[name], fit.bse_fe[name]) for name in fixed}
+        estimates = np.append(fit.tau[np.tril_indices(fit.k_re)], fit.scale)
+        column |= {(RANDOM, _label(name)): both(*pair) for name, *pair in
+                   zip(variances.index, estimates, np.sqrt(np.diag(variances)))}
+    else:
+        tests = satterthwaite(fit, level=level)
+        column = {(FIXED, name): both(*tests.loc[name, ["estimate", "lower", "upper"]]) for name in fixed}
+        column |= {(RANDOM, name): both(*row) for name, *row in variance_intervals(fit, level).itertuples()}
+    shares = r_squared(fit)
+    criteria = ["", ""] if fit.reml else [f"{fit.aic:.1f}", f"{fit.bic:.1f}"]
+    quality = [fit.method, str(fit.nobs), str(len(fit.design.labels)), str(fit.k_fe + fit.k_re2 + 1),
+               f"{-2 * fit.llf:.2f}", *criteria, f"{shares.marginal:.3f}", f"{shares.conditional:.3f}"]
+    return column | {(QUALITY, name): (text, "") for name, text in zip(QUALITIES, quality) if text}
+
+
+def _place(row):
+    """Parts in their order, the residual variance last among the variances, the qualities as listed."""
+    part, name = row
+    return [FIXED, RANDOM, QUALITY].index(part), name.lower().endswith(("residual", "residual)")), \
+        QUALITIES.index(name) if part == QUALITY else 0
+
+
+def _label(name):
+    """`Intercept Var` -> `var(Intercept)`, `Intercept x ses Cov` -> `cov(Intercept, ses)`."""
+    *names, kind = name.split(" ")
+    return f"{kind.lower()}({', '.join(part for part in names if part != 'x')})"
+
+
+def _tests(fit, column, rows, spread, level, digits):
+    """The table of one fit: estimate, spread, degrees of freedom, t and p in columns of their own."""
+    tests = satterthwaite(fit, level=level)
+    width = f"{100 * level:g} % interval"
+
+    def row(key):
+        estimate, beside = column[key]
+        cells = {"estimate": estimate, "SE" if spread == "se" else width: beside.strip("()")}
+        if key[0] != FIXED:
+            return cells | dict.fromkeys(["df", "t", "p"], "")
+        test = tests.loc[key[1]]
+        return cells | {"df": f"{test.df:.1f}", "t": f"{test.t:.2f}".replace("-", "\N{MINUS SIGN}"), "p": p_value(test.p)}
+
+    return pd.DataFrame([row(key) for key in rows])
