@@ -15,7 +15,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx import addnodes
 from sphinx.application import Sphinx
-from sphinx.builders.latex.nodes import thebibliography
+from sphinx.builders.latex.nodes import footnotetext, thebibliography
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.texescape import escape
@@ -224,6 +224,8 @@ class Unfold(SphinxPostTransform):
         # The bibliography stands in the chapter of that name, not once more at the end.
         for entries in list(self.document.findall(thebibliography)):
             entries.parent.remove(entries)
+            for note in list(entries.findall(lambda node: isinstance(node, (nodes.footnote, footnotetext, nodes.footnote_reference)))):
+                note.parent.remove(note)  # the address is the entry's own text
             target = next(file for name, file in files.items() if name.endswith("bibliography"))
             next(target.findall(nodes.section)).append(entries)
 
@@ -274,6 +276,20 @@ class HandoutTranslator(LaTeXTranslator):
         label = f"equation:{node['docname']}:{node['target']}"
         self.body.append(rf"\hyperref[{label}]{{(\ref*{{{label}}})}}")
         raise nodes.SkipNode
+
+    def visit_table(self, node):
+        self.body.append("\\begingroup\\small\n")
+        super().visit_table(node)
+
+    def depart_table(self, node):
+        super().depart_table(node)
+        self.body.append("\\endgroup\n")
+
+    def visit_literal(self, node):
+        # Names of code may break after these characters: TeX knows no place in them.
+        for text in list(node.findall(nodes.Text)):
+            text.parent.replace(text, nodes.Text(re.sub(r"(?<=[_(\[=.])(?=\w|[\"'])", "\u200b", text.astext())))
+        super().visit_literal(node)
 
     def visit_admonition(self, node):
         kind = next((name for name in node["classes"] if name in BOXES), "note")
