@@ -2,6 +2,7 @@
 
     python book/pdf.py            both into _build/pdf
     python book/pdf.py --check    only say whether this machine can
+    python book/pdf.py --packages name the Debian packages that it takes
 
 Sphinx's LaTeX builder, then xelatex by latexmk. Chapters are not run again: their outputs come
 from the site's cache. Pages are always made anew (seconds), so that every warning is reported.
@@ -124,6 +125,8 @@ def build(root: Path = ROOT, work: Path = WORK, out: Path = OUT) -> int:
 
 
 if __name__ == "__main__":
+    if "--packages" in sys.argv:
+        sys.exit(print(PACKAGES))
     if "--check" in sys.argv:
         sys.exit(missing_tools())
     sys.exit(build())
