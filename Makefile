@@ -38,11 +38,15 @@ serve: env ## rebuild and show the site while you write
 	  --pre-build "python book/build.py --execute" -D nb_execution_cache_path=_build/serve/_build/.jupyter_cache \
 	  --re-ignore '/(_build|\.venv|node_modules|\.git|__pycache__|tests)/|/conf\.py'
 
-bench: env ## time the fit beside lme4, statsmodels and PyPI's mixedlm, those that are installed
+bench: env ## time the fit beside statsmodels, PyPI's mixedlm and, where R has it, lme4
+	@$(BIN)/python -m pip install --quiet -r benchmarks/requirements.txt
 	@$(BIN)/python benchmarks/speed.py
+	@$(BIN)/python benchmarks/certificate.py
+	@if command -v Rscript > /dev/null; then $(BIN)/python benchmarks/simulated_designs.py; \
+	else echo "lme4 is left out: it needs R (Debian: apt-get install r-cran-lme4 r-cran-jsonlite)."; fi
 
-reference: ## remake the values from R in tests/reference (needs R with lme4, merTools, lmerTest and psych)
-	Rscript tests/reference/reference.R
+reference: ## remake what comes from R, in tests/reference and chapters/r (needs R with the packages of versions.json)
+	for script in tests/reference/*.R chapters/r/keep.R; do Rscript $$script || exit 1; done
 
 lock: ## renew requirements.lock after an edit of requirements.txt (needs uv)
 	uv pip compile --universal --python-version 3.11 --no-annotate --quiet requirements.txt -o requirements.lock

@@ -4,7 +4,7 @@
 
 Formula included, one thread. Each time is the least of repeated calls, the Python programs taking
 turns: on a shared machine that is the figure other work disturbs least. Peers that are not
-installed are left out of the table. `mixedlm` is installed with `pip install mixedlm==1.3.0`.
+installed are left out of the table; `make bench` installs `mixedlm`.
 """
 
 import os
@@ -30,6 +30,7 @@ sys.path.insert(0, str(HERE.parent / "chapters"))
 from mlm.data import load_hsb  # noqa: E402
 from mlm.fit import mixedlm  # noqa: E402
 from mlm.inference import bootstrap  # noqa: E402
+from mlm.power import power  # noqa: E402
 
 MODELS = {
     "null": ("mathach ~ 1", "1"),
@@ -113,6 +114,23 @@ def bootstrap_times(data, draws):
     return pd.Series(times)
 
 
+def power_times(data, draws):
+    """Seconds of `draws` simulated studies of the random-slope model, fitted and tested, and of lme4 for as many."""
+    formula, effects = MODELS["ses_cwc, random slope"]
+    fit = mixedlm(formula, data, "schid", "~ " + effects)
+    cores = os.cpu_count()
+    calls = {"mlm.power, 1 core": lambda: power(fit, "ses_cwc", draws=draws, jobs=1),
+             f"mlm.power, {cores} cores": lambda: power(fit, "ses_cwc", draws=draws, jobs=cores)}
+    times = seconds(calls, 2)
+    if shutil.which("Rscript"):
+        with tempfile.TemporaryDirectory() as folder:
+            data.to_csv(Path(folder, "data.csv"), index=False, float_format="%.17g")
+            command = ["Rscript", str(HERE / "lme4_times.R"), "--power", folder, str(draws // 10)]
+            out = subprocess.run(command, check=True, capture_output=True, text=True)
+        times |= json.loads(out.stdout)
+    return pd.Series(times)
+
+
 def in_a_process(command):
     """Seconds that a program prints for its fit, and the peak memory of its process in MB."""
     script = ("import resource, subprocess, sys\n"
@@ -136,6 +154,7 @@ def main(folder):
         warnings.simplefilter("ignore")  # statsmodels warns at every other fit, mixedlm at singular refits
         table = pd.DataFrame(python_times(data, 25)).set_index(["model", "method"])
         times = bootstrap_times(data, 1000)
+        studies = power_times(data, 1000)
     if shutil.which("Rscript"):
         table.insert(1, "lme4", lme4_times(data, 10))
     table *= 1000
@@ -146,6 +165,9 @@ def main(folder):
 
     print("Seconds, 1000 bootstrap refits of the random-slope model\n" + times.round(2).to_string())
     print("mlm / peer: " + ", ".join(f"{peer} {times.mlm / times[peer]:.3f}" for peer in times.index[1:]), "\n")
+
+    print("Seconds, 1000 simulated studies of the random-slope model\n" + studies.round(1).to_string(), "\n")
+    studies.rename("seconds").to_csv(folder / "power.csv", index_label="program")
 
     me = [sys.executable, str(HERE / "speed.py"), "--fit"]
     big = {"mlm": in_a_process([*me, *map(str, BIG)])}

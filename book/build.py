@@ -80,6 +80,8 @@ def execute_chapters(root: Path, cache_path: Path) -> None:
     logger = logging.getLogger("chapters")
     logger.setLevel(logging.INFO)  # a line when a chapter starts and when it is done
     use_plain_kernels(cache_path.with_name("ipython"))
+    # One chapter runs on each core already: more threads of linear algebra only get in each other's way.
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
     cache = get_cache(cache_path)
     for path in sorted((root / "chapters").glob("*.md")):
         if "{code-cell}" in path.read_text(encoding="utf-8"):

@@ -11,7 +11,10 @@ from conftest import ROOT
 from golden import chapters, code_of
 
 PAGES = [ROOT / "index.md", *sorted((ROOT / "chapters").glob("*.md"))]
-LESSONS = chapters()
+EXECUTED = chapters()
+PARTS = yaml.safe_load((ROOT / "_toc.yml").read_text())["parts"]
+REFERENCE = {chapter["file"] for part in PARTS if part["caption"] == "Reference" for chapter in part["chapters"]}
+LESSONS = [path for path in EXECUTED if path.relative_to(ROOT).with_suffix("").as_posix() not in REFERENCE]
 ids = {"ids": lambda path: path.stem}
 
 
@@ -65,7 +68,7 @@ def draws(source):
     return re.search(r"plt\.show\(\)|mlm\.show\(", source)
 
 
-@pytest.mark.parametrize("chapter", LESSONS, **ids)
+@pytest.mark.parametrize("chapter", EXECUTED, **ids)
 def test_every_figure_has_a_caption_and_alt_text(chapter):
     for cell in jupytext.read(chapter).cells:
         if cell.cell_type == "code" and draws(cell.source):
@@ -82,14 +85,15 @@ def test_chapters_are_built_alike(chapter):
                  "} Before you run it", "} What people get wrong", "} How to report it", "## Check yourself", "## Exercises",
                  "## Three sentences to keep"]:
         assert part in text, part
-    questions = re.findall(r"^\d\. ", text.split("## Check yourself")[1].split("## Exercises")[0], flags=re.M)
-    assert 3 <= len(questions or re.findall(r"^:::\{dropdown\} ", text, flags=re.M)) <= 5
+    check = text.split("## Check yourself")[1].split("## Exercises")[0].strip()
+    assert check.startswith("::::{self-check}\n") and check.endswith("\n::::")
+    assert 3 <= len(re.findall(r"^\d\. ", check, flags=re.M)) <= 5
     assert 2 <= text.count("\n```{exercise}") <= 3
     assert text.count("\n```{exercise}") == text.count("\n```{solution-start}") == text.count("\n```{solution-end}")
     assert len(re.findall(r"^\d\. ", text.split("## Three sentences to keep")[1], flags=re.M)) == 3
 
 
-@pytest.mark.parametrize("chapter", LESSONS, **ids)
+@pytest.mark.parametrize("chapter", EXECUTED, **ids)
 def test_visible_code_needs_no_hidden_cell(chapter):
     """A reader who copies all visible cells gets the same results."""
     hidden, shown = set(), set()
@@ -110,7 +114,7 @@ def test_visible_code_needs_no_hidden_cell(chapter):
             hidden -= stored
 
 
-@pytest.mark.parametrize("chapter", LESSONS, **ids)
+@pytest.mark.parametrize("chapter", EXECUTED, **ids)
 def test_code_fits_the_page(chapter):
     cells = [cell for cell in jupytext.read(chapter).cells if cell.cell_type == "code"
              and not {"hide-input", "remove-cell"} & set(cell.metadata.get("tags", []))]
@@ -125,3 +129,40 @@ def test_slides_of_the_source_have_their_place():
                   "random effects and residuals I |", "random effects and residuals II |", "Overview of Multilevel Models",
                   "References"]:
         assert title.lower() in table.lower(), title
+
+
+GLOSSARY = (ROOT / "chapters/glossary.md").read_text("utf-8").split(":::{glossary}\n")[1].rsplit(":::", 1)[0]
+ENTRIES = [entry.splitlines() for entry in GLOSSARY.strip().split("\n\n")]
+
+
+def test_the_glossary_is_in_order_and_explains_each_term_once():
+    names = [[line for line in entry if not line.startswith(" ")] for entry in ENTRIES]
+    first = [re.sub(r"[^a-z0-9 ]", "", group[0].lower()) for group in names]
+    assert first == sorted(first)
+    terms = [name for group in names for name in group]
+    assert len(terms) == len(set(terms)), sorted(name for name in terms if terms.count(name) > 1)
+
+
+def questions(page):
+    """How many questions a page's self-check has; none while it is being written."""
+    text = page.read_text("utf-8").partition("## Check yourself")[2].partition("\n## ")[0]
+    return len(re.findall(r"^\d\. |^:::\{dropdown\} \d", text, flags=re.M))
+
+
+def test_misconceptions_name_questions_that_exist():
+    text = (ROOT / "chapters/instructors.md").read_text("utf-8")
+    rows = re.findall(r"^\| \{ref\}`ch-([\w-]+)` \| .* \| (\d) \|$", text, flags=re.M)
+    assert len(rows) > 20
+    for chapter, number in rows:
+        there = questions(ROOT / f"chapters/{chapter}.md")
+        assert not there or int(number) <= there, (chapter, number)
+
+
+def test_reading_times_of_the_meetings_are_those_of_the_chapters():
+    text = (ROOT / "chapters/instructors.md").read_text("utf-8")
+    meetings = re.findall(r"^\| \d\. [^|]*\|([^|]*)\| (\d+) \|", text, flags=re.M)
+    assert len(meetings) == 6
+    for chapters_read, minutes in meetings:
+        pages = [(ROOT / f"chapters/{name}.md").read_text("utf-8") for name in re.findall(r"`ch-([\w-]+)`", chapters_read)]
+        times = [re.search(r"\*\*Time\*\* (\d+)", page) for page in pages]
+        assert not all(times) or sum(int(time[1]) for time in times) == int(minutes), chapters_read

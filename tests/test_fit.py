@@ -283,6 +283,17 @@ def test_missing_columns_and_empty_frames(small):
     refused("one response", "y ~ x0", small, "g", "y ~ x0")
     refused("3 entries", "y ~ x0", small, [1, 2, 3])
     refused("random effects is empty", "y ~ x0", small, "g", "~ 0")
+    refused("cannot be read", "y ~ x0 +* x1", small)
+
+
+def test_models_that_are_not_covered(small):
+    refused("bar as in lme4.*re_formula='~ x'", "y ~ x0 + (1 | g)", small)
+    refused("bar as in lme4", "y ~ x0 + (x0|g)", small)
+    refused("x0, x1 are 2 columns.*crossed effects", "y ~ x0", small, ["x0", "x1"])
+    with pytest.raises(TypeError, match="weights"):
+        mixedlm("y ~ x0", small, "g", weights="x1")
+    # a bar of Python's own, in a function's argument, is none of lme4's
+    assert mixedlm("y ~ I((x0 > 0) | (x1 > 0))", small, "g").nobs == len(small)
 
 
 @pytest.mark.parametrize("column", ["y", "x0", "x1", "g"])

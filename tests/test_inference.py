@@ -15,10 +15,12 @@ sys.path.insert(0, str(ROOT / "chapters"))
 sys.path.insert(0, str(ROOT / "tests"))
 
 from mlm import inference  # noqa: E402
+from mlm.describe import center_within  # noqa: E402
 from mlm.fit import SingularFit, mixedlm  # noqa: E402
 from test_fit import FITS, LME4, MODELS, fits, hsb, simulate  # noqa: E402, F401
 
 REFERENCE = json.loads((ROOT / "tests/reference/inference.json").read_text())
+EXPLAINED = json.loads((ROOT / "tests/reference/explained.json").read_text())
 ENGINE = json.loads((ROOT / "tests/reference/engine.json").read_text())
 
 
@@ -291,3 +293,52 @@ def test_variance_reduction(fits):  # noqa: F811
     assert share.Intercept == pytest.approx(1 - after["random"]["tau"][0][0] / before["random"]["tau"][0][0], rel=1e-5)
     assert share.Residual == pytest.approx(1 - after["sigma2"] / before["sigma2"], abs=1e-6)
     assert round(share.Intercept, 2) == 0.69  # Raudenbush & Bryk (2002), p. 74
+
+
+# ---- explained variance -------------------------------------------------------------------------
+
+EXPLAINED_MODELS = [name for name in EXPLAINED if name != "versions"]
+
+
+@pytest.fixture(scope="module")
+def explained(hsb):  # noqa: F811
+    """The models of explained.R, fitted here."""
+    data = hsb.assign(ses_cwc=center_within(hsb.ses, hsb.schid), catholic=hsb.schtype)
+    data = data.assign(ses_mean=data.ses - data.ses_cwc)
+    formulas = {"null": ("1", None), "within": ("ses_cwc", None), "both": ("ses_cwc + ses_mean", None),
+                "slopes": ("ses_cwc + ses_mean", "~ ses_cwc"),
+                "cross": ("ses_cwc * catholic + ses_cwc * meanses", "~ ses_cwc"),
+                "raw": ("ses + ses_mean", "~ ses")}
+    return {name: mixedlm(f"mathach ~ {fixed}", data, "schid", slopes) for name, (fixed, slopes) in formulas.items()}
+
+
+@pytest.mark.parametrize("model", EXPLAINED_MODELS)
+def test_r_squared_is_that_of_performance(explained, model):
+    ours, theirs = inference.r_squared(explained[model]), EXPLAINED[model]
+    # the package divides the variance of the slopes by n, the R script fits to about 1e-7
+    assert ours.marginal == pytest.approx(theirs["marginal"], rel=1e-6, abs=1e-12)
+    if theirs["conditional"] is not None:  # the package gives none without predictors
+        assert ours.conditional == pytest.approx(theirs["conditional"], rel=1e-6)
+    assert model != "null" or ours.conditional == pytest.approx(inference.icc(explained["null"]))
+
+
+@pytest.mark.parametrize("model", EXPLAINED_MODELS)
+def test_the_parts_are_those_of_rights_and_sterba(explained, model):
+    fit, theirs = explained[model], EXPLAINED[model]["partition"]
+    parts = inference.variance_partition(fit)
+    variance = parts.variance.rename(index=lambda name: name.replace(" ", "_"))
+    variance["slopes"] *= fit.nobs / (fit.nobs - 1)  # theirs by n - 1, as a sample's variance
+    np.testing.assert_allclose(variance[list(theirs)], list(theirs.values()), rtol=1e-5, atol=1e-12)
+    np.testing.assert_allclose(parts[["total", "within", "between"]].sum(), 1)
+
+
+def test_the_parts_add_up_to_nakagawas_shares(explained):
+    for model in EXPLAINED_MODELS:
+        share, r2 = inference.variance_partition(explained[model])["total"], inference.r_squared(explained[model])
+        assert share["fixed within"] + share["fixed between"] == pytest.approx(r2.marginal, rel=1e-12, abs=1e-15)
+        assert 1 - share["residual"] == pytest.approx(r2.conditional, rel=1e-12)
+
+
+def test_parts_of_slopes_that_also_differ_between_schools_are_refused(explained):
+    with pytest.raises(ValueError, match="ses has a random slope and is not centered within groups"):
+        inference.variance_partition(explained["raw"])

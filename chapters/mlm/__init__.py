@@ -18,14 +18,16 @@ from .inference import (
     satterthwaite,
     simulate,
     variance_intervals,
+    variance_partition,
     variance_reduction,
 )
 from .notebook import glue, show
+from .power import plan, power
 from .tables import model_table
 
 __all__ = [
     "SingularFit", "between_within", "blups", "bootstrap", "bootstrap_test", "center_within", "data", "describe",
     "design_effect", "figures", "glue", "icc", "inference", "likelihood_ratio", "load_hsb", "mixedlm", "model_table",
-    "predict", "r_squared", "reliability", "satterthwaite", "show", "simulate", "tables", "use_course_style",
-    "variance_intervals", "variance_reduction",
+    "plan", "power", "predict", "r_squared", "reliability", "satterthwaite", "show", "simulate", "tables",
+    "use_course_style", "variance_intervals", "variance_partition", "variance_reduction",
 ]

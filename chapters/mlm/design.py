@@ -1,5 +1,6 @@
 """What the formulas say of the data: response, fixed-effects and random-effects designs, groups."""
 
+import re
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,7 +14,17 @@ class MissingRows(UserWarning):
     """Rows with missing values were left out."""
 
 
-parse = lru_cache(maxsize=256)(patsy.ModelDesc.from_formula)
+@lru_cache(maxsize=256)
+def parse(formula):
+    """patsy's reading of a formula; refuses lme4's bars, which patsy would take for Python's."""
+    if re.search(r"(?<![\w.])\([^()]*\|", formula):
+        raise ValueError(f"The formula {formula!r} has a bar as in lme4. Here random effects stand by themselves: "
+                         "mixedlm('y ~ x', data, groups='school', re_formula='~ x') for y ~ x + (x | school). "
+                         "Models with more than one grouping factor are not covered.")
+    try:
+        return patsy.ModelDesc.from_formula(formula)
+    except (patsy.PatsyError, SyntaxError) as error:
+        raise ValueError(f"The formula {formula!r} cannot be read: {error}") from error
 
 
 def listed(names):
@@ -101,6 +112,9 @@ class Design:
                 raise ValueError(f"There is no column {groups!r} for the groups. "
                                  f"The columns are: {listed(data.columns)}.")
             groups = data[groups]
+        elif isinstance(groups, (list, tuple)) and len(groups) < len(data) and set(groups) <= set(data.columns):
+            raise ValueError(f"The groups {listed(groups)} are {len(groups)} columns: models with more than one grouping "
+                             "factor (three levels, crossed effects) are not covered. Name one column.")
         elif len(groups) != len(data):
             raise ValueError(f"The groups have {len(groups)} entries, the data {len(data)} rows.")
         codes, labels = pd.factorize(groups if hasattr(groups, "dtype") else np.asarray(groups), sort=True)

@@ -1,6 +1,7 @@
 """What a certified fit says about the population: tests, intervals, predictions, explained variance."""
 
 import sys
+from collections import namedtuple
 
 import numpy as np
 import pandas as pd
@@ -33,32 +34,47 @@ def satterthwaite(fit, contrasts=None, level=0.95):
         A row for each: ``estimate``, ``se``, ``df``, ``t``, ``p`` (against 0), ``lower``, ``upper``.
     """
     rows, values = (np.eye(fit.k_fe), 0) if contrasts is None else fit._constraint(contrasts)
-    L, at, p = root(fit.T), fit.at, fit.k_fe
-    hessian = _hessian(fit, L)
-    half = np.linalg.inv(at.R.T @ fit.products.Rx) * np.sqrt(fit.scale)  # half half' = cov_fixed
-    table = []
-    for row in rows:
-        h = row @ half
-        variance, Eh = h @ h, at.E @ h
-        slope = np.append(2 * (Eh.T @ Eh) @ L, variance)  # of the variance, in L and log s2
-        # a zero curvature belongs to a rotation of L or to a variance at 0, of which v does not depend
-        spread = slope @ np.linalg.pinv(hessian, rcond=1e-9, hermitian=True) @ slope
-        table.append((row @ fit.fe_params.to_numpy(), np.sqrt(variance), variance**2 / spread))
+    variance, df = variance_and_df(rows, fit.T, fit.at, fit.products, fit.reml)
     names = fit.design.fixed if contrasts is None else None
-    table = pd.DataFrame(table, columns=["estimate", "se", "df"], index=names)
+    table = pd.DataFrame({"estimate": rows @ fit.fe_params.to_numpy(), "se": np.sqrt(variance), "df": df}, index=names)
     table["t"] = (table.estimate - values) / table.se
     table["p"] = 2 * stats.t.sf(table.t.abs(), table.df)
     reach = stats.t.ppf((1 + level) / 2, table.df) * table.se
     return table.assign(lower=table.estimate - reach, upper=table.estimate + reach)
 
 
-def _hessian(fit, L):
+def variance_and_df(rows, T, at, products, reml):
+    """Squared standard error and Satterthwaite's degrees of freedom of contrasts, for each replicate.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (k, p)
+    T, at, products, reml
+        As in `likelihood.deviance`; T and `at` may have a leading axis that counts replicates.
+
+    Returns
+    -------
+    variance, df : ndarray, shape (..., k)
+    """
+    L, df = root(T), products.n - products.p * reml
+    scale = products.unit**2 * at.r2 / df
+    h = rows @ np.linalg.inv(at.R.mT @ products.Rx) * np.sqrt(scale)[..., None, None]  # h h' = their covariances
+    variance, Eh = (h**2).sum(axis=-1), np.einsum("...jqp,...kp->...kjq", at.E, h)
+    slope = 2 * (Eh.mT @ Eh) @ L[..., None, :, :]  # of the variance, in L; in log s2 it is the variance itself
+    slope = np.concatenate([slope.reshape(*variance.shape, -1), variance[..., None]], axis=-1)
+    # a zero curvature belongs to a rotation of L or to a variance at 0, of which the variance does not depend
+    inverse = np.linalg.pinv(_hessian(L, at, df), rcond=1e-9, hermitian=True)
+    return variance, variance**2 / np.einsum("...ki,...ij,...kj->...k", slope, inverse, slope)
+
+
+def _hessian(L, at, df):
     """Second derivatives of the deviance in L (flattened) and log s2, neither profiled."""
-    size, observed = L.size, fit.at.v.T @ fit.at.v
-    cost = np.append(2 * (observed @ L).ravel() / fit.df, 1)
-    hessian = np.zeros((size + 1, size + 1))
-    hessian[:size, :size] = derivatives(L, fit.at)[1]
-    return hessian + fit.df * np.outer(cost, cost)
+    observed = at.v.mT @ at.v
+    cost = 2 * (observed @ L).reshape(*L.shape[:-2], -1) / df
+    cost = np.concatenate([cost, np.ones_like(cost[..., :1])], axis=-1)
+    hessian = df * cost[..., :, None] * cost[..., None, :]
+    hessian[..., :-1, :-1] += derivatives(L, at)[1]
+    return hessian
 
 
 # ------------------------------------------------------------------ comparing models
@@ -102,11 +118,16 @@ def likelihood_ratio(smaller, larger):
     if random == 0:
         p = naive
     elif random == 1:
-        lower = stats.chi2.sf(statistic, fixed + before) if fixed + before else float(statistic <= 0)
-        p = (lower + naive) / 2
+        p = mixture_p(statistic, fixed + variances)
     else:
         p = np.nan
     return pd.Series({"statistic": statistic, "df": fixed + variances, "p": p, "p_naive": naive})
+
+
+def mixture_p(statistic, df):
+    """p value of an equal mixture of the chi-square distributions with df - 1 and df degrees of freedom."""
+    lower = stats.chi2.sf(statistic, df - 1) if df > 1 else statistic <= 0
+    return (lower + stats.chi2.sf(statistic, df)) / 2
 
 
 def _check_nested(smaller, larger):
@@ -133,11 +154,19 @@ def _check_nested(smaller, larger):
 
 def simulate(fit, draws, seed=None):
     """Responses drawn from the fitted model, shape (n, draws); the groups' effects are drawn anew."""
-    rng, design = np.random.default_rng(seed), fit.design
-    u = rng.normal(size=(draws, len(design.labels), fit.k_re)) @ (fit.to_random @ root(fit.T)).T
-    effects = sum(design.Z[:, k, None] * u[:, :, k].T[design.codes] for k in range(fit.k_re))
-    noise = effects + rng.normal(size=(fit.nobs, draws))
-    return fit.predict().to_numpy()[:, None] + np.sqrt(fit.scale) * noise
+    half = fit.to_random @ root(fit.T)
+    return draw(fit.design, fit.fe_params.to_numpy(), half, fit.scale, draws, np.random.default_rng(seed))
+
+
+def draw(design, fixed, half, scale, draws, rng):
+    """Responses, shape (n, draws), with these fixed effects, tau = scale half half' and sigma2 = scale."""
+    u = rng.normal(size=(draws, len(design.labels), len(half))) @ half.T
+    effects = sum(design.Z[:, k, None] * u[:, :, k].T[design.codes] for k in range(len(half)))
+    noise = effects + rng.normal(size=(len(design.codes), draws))
+    return (design.X @ fixed)[:, None] + np.sqrt(scale) * noise
+
+
+Refits = namedtuple("Refits", "T at products fixed scale")
 
 
 def refit(fit, responses):
@@ -156,9 +185,33 @@ def refit(fit, responses):
         A row for each response: fixed effects, lower triangle of `cov_re`, ``Residual Var`` and
         ``llf``. Every one has passed the checks of a single fit.
     """
-    old, design, m = fit.products, fit.design, responses.shape[1]
-    order = np.argsort(design.codes, kind="stable")
-    X, Z = design.X[order] @ np.linalg.inv(old.Rx), design.Z[order] @ fit.to_random
+    each = refits(fit.design, fit.products, fit.reml, fit.T, responses)
+    tau = each.scale[:, None, None] * (fit.to_random @ each.T @ fit.to_random.T)
+    llf = fit.llf - (each.at.value - fit.at.value) / 2
+    return pd.DataFrame(np.column_stack([each.fixed, tau[:, *np.tril_indices(fit.k_re)], each.scale, llf]),
+                        columns=[*fit.params.index, "Residual Var", "llf"])
+
+
+def refits(design, old, reml, T, responses):
+    """What `refit` does, without its table.
+
+    Parameters
+    ----------
+    design : Design
+    old : Products
+        Of the same X and Z with any response.
+    reml : bool
+    T : ndarray, shape (q, q)
+        Near which the estimates are expected.
+    responses : ndarray, shape (n, m)
+
+    Returns
+    -------
+    Refits
+        ``T`` (m, q, q), ``at`` and ``products`` of the replicates, their fixed effects (m, p) and sigma2 (m,).
+    """
+    order, m = np.argsort(design.codes, kind="stable"), responses.shape[1]
+    X, Z = design.X[order] @ np.linalg.inv(old.Rx), design.Z[order] @ np.linalg.inv(old.Rz)
     y = responses[order]
     starts = np.searchsorted(design.codes[order], np.arange(len(design.labels)))
     ols = X.T @ y / old.n
@@ -174,23 +227,21 @@ def refit(fit, responses):
     def failed(certificate):
         return np.maximum(certificate.newton, certificate.boundary) >= certificate.tolerance
 
+    def put(i, T_i, at_i):
+        for whole, part in zip((T, *at), (T_i, *at_i)):
+            whole[i] = part
+
     # most replicates need few steps; the others go on in smaller company, the last by themselves
-    begin = root(fit.T, floor=0.1 * len(design.labels) / old.n)
-    T, at, certificate = minimise(some(slice(None)), fit.reml, np.broadcast_to(begin, (m, *begin.shape)), steps=5)
-    value, coef, r2 = (np.array(part) for part in (at.value, at.coef, at.r2))
+    begin = root(T, floor=0.1 * len(design.labels) / old.n)
+    T, at, certificate = minimise(some(slice(None)), reml, np.broadcast_to(begin, (m, *begin.shape)), steps=5)
     left = np.flatnonzero(failed(certificate))
     if len(left):
-        T[left], at, certificate = minimise(some(left), fit.reml, root(T[left]))
-        value[left], coef[left], r2[left] = at.value, at.coef, at.r2
+        *found, certificate = minimise(some(left), reml, root(T[left]))
+        put(left, *found)
         for i in left[failed(certificate)]:
-            T[i], at, _ = estimate(some(i), fit.reml)
-            value[i], coef[i], r2[i] = at.value, at.coef, at.r2
-    scale = old.unit**2 * r2 / fit.df
-    fixed = np.linalg.solve(old.Rx, ols + old.unit * coef.T).T
-    tau = scale[:, None, None] * (fit.to_random @ T @ fit.to_random.T)
-    llf = fit.llf - (value - fit.at.value) / 2
-    return pd.DataFrame(np.column_stack([fixed, tau[:, *np.tril_indices(fit.k_re)], scale, llf]),
-                        columns=[*fit.params.index, "Residual Var", "llf"])
+            put(i, *estimate(some(i), reml)[:2])
+    fixed = np.linalg.solve(old.Rx, ols + old.unit * at.coef.T).T
+    return Refits(T, at, some(slice(None)), fixed, old.unit**2 * at.r2 / (old.n - old.p * reml))
 
 
 def _chunks(fit, draws, seed, progress):
@@ -199,9 +250,13 @@ def _chunks(fit, draws, seed, progress):
     for done in range(0, draws, size):
         yield simulate(fit, min(size, draws - done), rng)
         if progress:
-            share = min(done + size, draws) / draws
-            end = "\n" if share == 1 else ""
-            print(f"\r[{'#' * int(40 * share):40}] {share:4.0%} of {draws} replicates", end=end, file=sys.stderr)
+            bar(min(done + size, draws) / draws, f"{draws} replicates")
+
+
+def bar(share, of):
+    """Draw a progress bar on stderr over the one before."""
+    print(f"\r[{'#' * int(40 * share):40}] {share:4.0%} of {of}", end="\n" if share == 1 else "", file=sys.stderr,
+          flush=True)
 
 
 def bootstrap(fit, draws=1000, seed=1, progress=False):
@@ -304,7 +359,7 @@ def _profile_limits(fit, value, estimates, pairs, level):
     symmetric = np.zeros((q * q + 1, q * (q + 1) // 2 + 1))
     symmetric[:-1, :-1] = np.linalg.eigh(symmetrizer(q))[1][:, q * (q - 1) // 2 :]
     symmetric[-1, -1] = 1
-    curvature, axes = np.linalg.eigh(symmetric.T @ _hessian(fit, L) @ symmetric / 2)
+    curvature, axes = np.linalg.eigh(symmetric.T @ _hessian(L, fit.at, fit.df) @ symmetric / 2)
     basis = symmetric @ axes / np.sqrt(np.maximum(curvature, 1e-4 * curvature[-1]))
 
     def unpack(y):
@@ -480,3 +535,42 @@ def variance_reduction(smaller, larger):
     common = [name for name in smaller.cov_re if name in larger.cov_re]
     before, after = (np.append(np.diag(fit.cov_re.loc[common, common]), fit.scale) for fit in (smaller, larger))
     return pd.Series(1 - after / before, index=[*common, "Residual"])
+
+
+def variance_partition(fit):
+    """The model's variance of the outcome in five parts, and the shares that they make up.
+
+    Rights & Sterba (2019, Psychol. Methods 24(3), Figure 1): the fixed effects within and between groups,
+    the slopes' deviations, the intercepts' and the residuals. Sums are those of `r_squared`:
+    the two fixed parts make its marginal share, all but the residual its conditional one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows ``fixed within``, ``fixed between``, ``slopes``, ``intercepts``, ``residual``; columns
+        ``variance``, then its share in the ``total`` and in the variance ``within`` and ``between``
+        groups (0 where a part does not belong).
+
+    Raises
+    ------
+    ValueError
+        A predictor with a random slope is not centered within groups, so that the slopes'
+        deviations lie in both variances.
+    """
+    Z, codes = fit.design.Z, fit.design.codes
+    size = np.bincount(codes)
+    for name, z in zip(fit.design.random, Z.T):
+        means = np.bincount(codes, z) / size
+        if name != "Intercept" and np.abs(means).max() > 1e-8 * np.abs(z).max():
+            raise ValueError(f"{name} has a random slope and is not centered within groups: center it (center_within), "
+                             "or the variance of its slopes can't be told from that between groups.")
+    fixed = fit.predict().to_numpy()
+    between = (np.bincount(codes, fixed) / size)[codes]
+    centre = Z.mean(axis=0)
+    slopes = np.einsum("ni,ij,nj->", Z - centre, fit.tau, Z - centre) / fit.nobs
+    variance = pd.Series({"fixed within": np.var(fixed - between, ddof=1), "fixed between": np.var(between, ddof=1),
+                          "slopes": slopes, "intercepts": centre @ fit.tau @ centre, "residual": fit.scale})
+    inside = pd.Series([1, 0, 1, 0, 1], index=variance.index)
+    return pd.DataFrame({"variance": variance, "total": variance / variance.sum(),
+                         "within": variance * inside / (variance @ inside),
+                         "between": variance * (1 - inside) / (variance @ (1 - inside))})
