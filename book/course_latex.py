@@ -28,6 +28,7 @@ BOOK = Path(__file__).parent
 ENGINE = "xelatex"
 # Kinds of boxes with a colour of their own in handout.sty.
 BOXES = ("question", "predict", "warning", "report", "exercise")
+GREEK = dict(zip("alpha beta gamma delta epsilon eta theta lambda mu rho sigma tau phi".split(), "αβγδεηθλμρστφ"))
 # Headings that every chapter has: bookmarks, but no lines of the table of contents.
 RECURRING = {"Check yourself", "Exercises", "Three sentences to keep"}
 
@@ -265,6 +266,14 @@ class HandoutTranslator(LaTeXTranslator):
         if number:
             self.body.append(rf"\setcounter{{figure}}{{{number - 1}}}")
         super().visit_figure(node)
+
+    def visit_math(self, node):
+        if not self.in_title:
+            return super().visit_math(node)
+        # A bookmark holds plain text: Greek letters by their name, no braces.
+        plain = re.sub(r"\\([a-z]+)", lambda m: GREEK.get(m[1], m[1]), node.astext())
+        self.body.append(rf"\texorpdfstring{{\({node.astext()}\)}}{{{tex(re.sub('[{}_^]', '', plain))}}}")
+        raise nodes.SkipNode
 
     def visit_math_block(self, node):
         number = node.get("label") and node.get("number")

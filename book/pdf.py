@@ -58,7 +58,7 @@ def write_fonts(folder: Path) -> None:
              r"\setmathfont{texgyrepagella-math.otf}", r"\usepackage{newunicodechar}",
              r"\newcommand{\coursechar}[1]{\ifmmode\text{\coursechar{#1}}\else"
              r"\iffontchar\font#1\relax\char#1\relax\else{\coursefallback\char#1}\fi\fi}"]
-    lines += [rf"\newunicodechar{{{c}}}{{\coursechar{{{ord(c)}}}}}" for c in sorted(used - {"\u200b"}) if ord(c) not in known]
+    lines += [rf"\newunicodechar{{{c}}}{{\texorpdfstring{{\coursechar{{{ord(c)}}}}}{{\unichar{{{ord(c)}}}}}}}" for c in sorted(used - {"\u200b"}) if ord(c) not in known]
     lines += [r"\newunicodechar{^^^^200b}{\hspace{0pt}}"]
     (folder / "fonts.tex").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

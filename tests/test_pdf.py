@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(bool(lack) and not os.environ.get("CI"), reason=
 BOOK, SLIDES = OUT / "multilevel-handout.pdf", OUT / "multilevel-slides.pdf"
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 CHAPTERS = [ROOT / f"{chapter['file']}.md" for part in TOC["parts"] for chapter in part["chapters"]]
-PAGES = {BOOK: (2 * len(CHAPTERS), 8 * len(CHAPTERS)), SLIDES: (4, 12)}
+PAGES = {BOOK: (4 * len(CHAPTERS), 11 * len(CHAPTERS)), SLIDES: (4, 12)}
 
 
 def run(*command):
