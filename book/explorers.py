@@ -132,6 +132,7 @@ class Explorer(SphinxDirective):
         if name not in DATA or missing or not self.content:
             raise self.error(f"An explorer has a name out of {', '.join(DATA)}, a text of what to try, "
                              "and the options title and static.")
+        self.env.note_dependency(__file__)  # where the data come from
         return [explorer("", explorer_part("", *self.parse_content_to_nodes(), part="try"),
                          explorer_part("", *self.parse_text_to_nodes(self.options["static"]), part="static"),
                          name=name, title=self.options["title"], data=json.dumps(rounded(DATA[name]())))]
