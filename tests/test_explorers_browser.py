@@ -5,7 +5,7 @@ import io
 import re
 import shutil
 import threading
-from http.server import ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from sphinx.application import Sphinx
@@ -13,17 +13,20 @@ from sphinx.util.docutils import docutils_namespace
 
 import explorers
 from conftest import ROOT
-from test_browser import Quiet, browser  # noqa: F401 (a fixture)
+from test_browser import browser  # noqa: F401 (a fixture)
 
 NAMES = sorted(explorers.DATA)
 
 
-class Strict(Quiet):
+class Strict(SimpleHTTPRequestHandler):
     """Serves with a content security policy that allows files of the site itself and nothing else."""
 
     def end_headers(self):
         self.send_header("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:")
         super().end_headers()
+
+    def log_message(self, *args):
+        pass
 
 
 def write(folder, pages):
@@ -48,8 +51,10 @@ def folder(tmp_path_factory):
     pages = {"index": "# Index\n\n" + "```{toctree}\n" + "\n".join(NAMES) + "\n```\n"}
     out, warnings = write(tmp_path_factory.mktemp("book"), pages | {name: PAGE.format(name=name) for name in NAMES})
     assert warnings == ""
-    for page in out.glob("*.html"):  # the plain theme's own scripts in the page would break the policy
-        page.write_text(re.sub(r"<script>.*?</script>", "", page.read_text("utf-8"), flags=re.S), "utf-8")
+    for page in out.glob("*.html"):  # the plain theme's own scripts and styles in the page would break the policy
+        before, explorer, after = re.match(r'(.*?)(<div class="explorer".*?</section>|$)(.*)', page.read_text("utf-8"), re.S).groups()
+        before, after = (re.sub(r'<script>.*?</script>| style="[^"]*"', "", part, flags=re.S) for part in (before, after))
+        page.write_text(before + explorer + after, "utf-8")
     return out
 
 
