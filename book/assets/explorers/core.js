@@ -114,7 +114,7 @@
   function axes({ width, height, x, y, xLabel, yLabel, left = 44, top = 22, right = 8, bottom = 40, xTicks = 5, yTicks = 5 }) {
     const toX = scale(x, [left, width - right]), toY = scale(y, [height - bottom, top]);
     const base = height - bottom;
-    const xs = ticks(x, xTicks), ys = ticks(y, yTicks);
+    const xs = xTicks ? ticks(x, xTicks) : { values: [] }, ys = ticks(y, yTicks);
     const marks = line(left, base, width - right, base, "ex-axis") + line(left, base, left, top, "ex-axis") +
       xs.values.map((v) => line(toX(v), base, toX(v), base + 4, "ex-axis") +
         text(toX(v), base + 16, format(v, xs.digits), "", "middle")).join("") +

@@ -109,13 +109,13 @@
       draw(w, height) {
         const shares = [counts.byStudents, counts.bySchools].map((count) => (counts.studies ? count / counts.studies : 0));
         const frame = axes({ width: w, height, x: [0, 2], y: [0, Math.max(20, Math.ceil(11 * Math.max(...shares)) * 10)],
-          xLabel: "", yLabel: "False alarms (%)", xTicks: 1 });
+          xLabel: "", yLabel: "False alarms (%)", xTicks: 0 });
         const bar = (share, i) => tag("rect", { x: frame.x(i + 0.2), width: frame.x(0.6) - frame.x(0), y: frame.y(100 * share),
           height: frame.y(0) - frame.y(100 * share), class: i ? "ex-bar" : "ex-bar ex-bar-red" }) +
-          text(frame.x(i + 0.5), frame.y(100 * share) - 6, format(100 * share, 1), "", "middle") +
           text(frame.x(i + 0.5), height - 8, ["test over students", "over schools"][i], "", "middle");
-        return frame.marks.replace(/<text[^>]*text-anchor="middle">[^<]*<\/text>/g, "") + shares.map(bar).join("") +
-          line(frame.x(0), frame.y(5), frame.x(2), frame.y(5), "ex-dash");
+        return frame.marks + shares.map(bar).join("") +
+          line(frame.x(0), frame.y(5), frame.x(2), frame.y(5), "ex-dash") +
+          shares.map((share, i) => text(frame.x(i + 0.5), frame.y(100 * share) - 6, format(100 * share, 1), "ex-strong", "middle")).join("");
       },
     });
     const say = status(box);

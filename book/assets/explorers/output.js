@@ -91,23 +91,24 @@
         let over = "", schools = "ex-line ex-faint";
         if (isFixed && column === "Coef.")
           over = row === "Intercept" ? circle(frame.x(0), frame.y(g0), 6, "ex-dot-red") +
-            line(frame.x(-2), frame.y(g0), frame.x(0), frame.y(g0), "ex-red ex-dashed") + label(0.1, g0 - 2, `γ₀₀ = ${format(g0, 2)}`)
+            line(frame.x(-2), frame.y(g0), frame.x(0), frame.y(g0), "ex-red ex-dashed") + label(-1.95, 22.5, `γ₀₀ = ${format(g0)}, at zero`)
             : line(frame.x(0), frame.y(g0), frame.x(1), frame.y(g0), "ex-red ex-dashed") +
-            line(frame.x(1), frame.y(g0), frame.x(1), frame.y(g0 + g1), "ex-red") + label(1.06, g0 + 0.3, `γ₁₀ = ${format(g1, 2)}`);
+            line(frame.x(1), frame.y(g0), frame.x(1), frame.y(g0 + g1), "ex-red") + label(-1.95, 22.5, `γ₁₀ = ${format(g1)}, for one unit of SES`);
         else if (isFixed) {
           const reach = { "[0.025": 1.96, "0.975]": 1.96 }[column] ?? 1;
           const [lower, upper] = row === "Intercept" ? [[g0 - reach * se, g1], [g0 + reach * se, g1]] : [[g0, g1 - reach * se], [g0, g1 + reach * se]];
           over = column === "z" || column === "P>|z|"
-            ? (row === "Intercept" ? one(0, g1, "ex-red ex-dashed") + label(0.3, 2.6, "γ₀₀ = 0") : one(g0, 0, "ex-red ex-dashed") + label(-1.95, g0 + 0.5, "γ₁₀ = 0"))
-            : (column === "0.975]" ? "" : one(...lower, "ex-red")) + (column === "[0.025" ? "" : one(...upper, "ex-red"));
+            ? (row === "Intercept" ? one(0, g1, "ex-red ex-dashed") + label(-1.95, 22.5, "dashed: γ₀₀ = 0") : one(g0, 0, "ex-red ex-dashed") + label(-1.95, 22.5, "dashed: γ₁₀ = 0"))
+            : (column === "0.975]" ? "" : one(...lower, "ex-red")) + (column === "[0.025" ? "" : one(...upper, "ex-red")) +
+              label(-1.95, 22.5, { "Std.Err.": "one standard error to either side", "[0.025": "lower end of the interval", "0.975]": "upper end of the interval" }[column]);
         } else if (row === "tau00")
           over = one(g0 - s.sd0, g1, "ex-red ex-dashed") + one(g0 + s.sd0, g1, "ex-red ex-dashed") +
-            line(frame.x(0), frame.y(g0 - s.sd0), frame.x(0), frame.y(g0 + s.sd0), "ex-red") + label(0.1, g0 - 2.3, `± √τ₀₀ = ${format(s.sd0)}`);
+            line(frame.x(0), frame.y(g0 - s.sd0), frame.x(0), frame.y(g0 + s.sd0), "ex-red") + label(-1.95, 22.5, `average line ± √τ₀₀ = ${format(s.sd0)}`);
         else if (row === "tau11")
-          over = one(g0, g1 - s.sd1, "ex-red") + one(g0, g1 + s.sd1, "ex-red") + label(0.2, g0 - 3.5, `slopes ± √τ₁₁ = ${format(s.sd1)}`);
+          over = one(g0, g1 - s.sd1, "ex-red") + one(g0, g1 + s.sd1, "ex-red") + label(-1.95, 22.5, `average slope ± √τ₁₁ = ${format(s.sd1)}`);
         else if (row === "tau01")
           over = [-1, 1].map((side) => one(g0 + side * s.sd0, g1 + (side * data.tau01) / s.sd0, "ex-red")).join("") +
-            label(-1.95, g0 + s.sd0 - 1, "expected if high") + label(0.3, g0 - s.sd0 - 1.8, "expected if low");
+            label(-1.95, 22.5, "expected lines of a high and a low school");
         else if (row === "sigma2") {
           const [a, b] = example.line;
           over = band((x) => a + b * x - s.sigma, (x) => a + b * x + s.sigma) + one(a, b, "ex-red") +

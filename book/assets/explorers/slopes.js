@@ -87,20 +87,20 @@
     const place = () => pictures.appendChild(document.createElement("div"));
     const X = [-2, 2];
     const lines = picture(place(), {
-      height: 280,
+      height: 230,
       label: "The lines of 60 schools drawn from the distribution, and the average line.",
       draw(width, height) {
-        const frame = axes({ width, height, x: X, y: [-8, 32], xLabel: "SES", yLabel: "Achievement", xTicks: 4 });
+        const frame = axes({ width, height, x: X, y: [-4, 30], xLabel: "SES", yLabel: "Achievement", xTicks: 4 });
         const one = (a, b, kind) => line(frame.x(X[0]), frame.y(a + b * X[0]), frame.x(X[1]), frame.y(a + b * X[1]), kind);
         return frame.marks + frame.inside(draws.map((z) => residuals(z, p))
           .map(([u0, u1]) => one(gamma00 + u0, gamma10 + u1, "ex-line")).join("") + one(gamma00, gamma10, "ex-red"));
       },
     });
     const cloud = picture(place(), {
-      height: 280,
+      height: 230,
       label: "Each school's residuals of intercept and slope, with the ellipse that holds 95 % of schools and, dashed, the one estimated from the data.",
       draw(width, height) {
-        const frame = axes({ width, height, x: [-12, 12], y: [-6, 6], xLabel: "Intercept, u₀", yLabel: "Slope, u₁", xTicks: 4 });
+        const frame = axes({ width, height, x: [-10, 10], y: [-5, 5], xLabel: "Intercept, u₀", yLabel: "Slope, u₁", xTicks: 4 });
         const radius = Math.sqrt(-2 * Math.log(0.05));
         const ellipse = (values, kind) => path(Array.from({ length: 61 }, (_, i) => {
           const [u0, u1] = residuals([radius * Math.cos((i * Math.PI) / 30), radius * Math.sin((i * Math.PI) / 30)], values);
@@ -111,7 +111,7 @@
       },
     });
     const total = picture(place(), {
-      height: 280,
+      height: 230,
       label: "The variance of achievement by SES: its part between schools as an area, the total as a line.",
       draw(width, height) {
         const grid = Array.from({ length: 41 }, (_, i) => X[0] + (i * (X[1] - X[0])) / 40);
