@@ -52,8 +52,8 @@
           circle(frame.x(n[j]), frame.y(pooled[j]), kind ? 6 : 3.5, `ex-dot ${kind}`) +
           circle(frame.x(n[j]), frame.y(pooled[j]), 9, "ex-target", { "data-school": j });
         return frame.marks + line(frame.x(12), frame.y(average), frame.x(70), frame.y(average), "ex-average") +
-          text(width - 8, frame.y(average) - 6, "average", "", "end") +
-          schools.map((_, j) => (j === chosen ? "" : mark(j, ""))).join("") + mark(chosen, "ex-chosen");
+          schools.map((_, j) => (j === chosen ? "" : mark(j, ""))).join("") + mark(chosen, "ex-chosen") +
+          text(width - 8, frame.y(average) - 6, "average", "ex-strong", "end");
       },
     });
     svg.addEventListener("click", ({ target }) => {
