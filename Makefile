@@ -6,7 +6,7 @@ export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help env site strict test golden serve bench reference lock clean
+.PHONY: help env site strict slides test golden serve bench reference lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -19,6 +19,9 @@ site: env ## build the website into _build/html
 
 strict: env ## build the website from a clean tree, as the continuous integration does
 	@$(BIN)/python book/build.py --clean
+
+slides: env ## build the slides into _build/slides (`make site` puts them beside the chapters too)
+	@$(BIN)/python book/slides.py
 
 test: site ## run all tests: the helper package, the numbers, the chapters, the built site
 	@$(BIN)/python -m pytest -n 2 --dist loadscope tests

@@ -69,10 +69,10 @@ def use_plain_kernels(folder: Path) -> None:
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel of this environment, not the user's
 
 
-def execute_chapters(root: Path, cache_path: Path) -> None:
-    """Run the chapters whose code has changed, one on each core, ahead of Sphinx.
+def execute_notebooks(paths: list[Path], cache_path: Path) -> None:
+    """Run the notebooks whose code has changed, one on each core, ahead of Sphinx.
 
-    Sphinx runs those that failed here once more and reports them with the cell.
+    Sphinx runs chapters that failed here once more and reports them with the cell.
     """
     from jupyter_cache import get_cache
     from jupyter_cache.executors import load_executor
@@ -81,13 +81,28 @@ def execute_chapters(root: Path, cache_path: Path) -> None:
     logger.setLevel(logging.INFO)  # a line when a chapter starts and when it is done
     use_plain_kernels(cache_path.with_name("ipython"))
     cache = get_cache(cache_path)
-    for path in sorted((root / "chapters").glob("*.md")):
-        if "{code-cell}" in path.read_text(encoding="utf-8"):
-            cache.add_nb_to_project(str(path), read_data={"name": "myst_nb_md", "type": "plugin"})
-    stale = cache.list_unexecuted()
+    for path in paths:
+        cache.add_nb_to_project(str(path), read_data={"name": "myst_nb_md", "type": "plugin"})
+    stale = [record for record in cache.list_unexecuted() if Path(record.uri) in paths]
     if stale:
-        print(f"Running {len(stale)} chapters: {', '.join(sorted(Path(r.uri).stem for r in stale))}", flush=True)
-        load_executor("local-parallel", cache=cache, logger=logger).run_and_cache(timeout=180)
+        print(f"Running {len(stale)} notebooks: {', '.join(sorted(Path(r.uri).stem for r in stale))}", flush=True)
+        load_executor("local-parallel", cache=cache, logger=logger).run_and_cache(
+            filter_pks=[record.pk for record in stale], timeout=180)
+
+
+def execute_chapters(root: Path, cache_path: Path) -> None:
+    """Run the chapters, and the deck of slides, as far as they are stale."""
+    execute_notebooks([path for path in [*sorted((root / "chapters").glob("*.md")), *(root / "slides").glob("deck.md")]
+                       if "{code-cell}" in path.read_text(encoding="utf-8")], cache_path)
+
+
+def add_deck(root: Path, work: Path) -> None:
+    """Put the slides beside the chapters."""
+    from slides import write_deck
+
+    deck = root / "slides" / "deck.md"
+    if deck.exists():
+        write_deck(deck, work / "_build" / ".jupyter_cache", work / "_build" / "html" / "slides", book="../")
 
 
 def publish(built: Path, site: Path) -> None:
@@ -116,6 +131,7 @@ def build(root: Path = ROOT, work: Path = WORK, site: Path = SITE) -> int:
         print(f"\nThe book was not built; what is wrong stands above. {site.relative_to(root)} is unchanged.",
               file=sys.stderr)
         return 1
+    add_deck(root, work)
     publish(work / "_build" / "html", site)
     (work / "unfinished").unlink()
     print(f"Built in {time.monotonic() - started:.0f} s. Open {site.relative_to(root) / 'index.html'} "
