@@ -6,7 +6,7 @@ export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help env site strict slides test golden serve bench reference lock clean
+.PHONY: help env site strict slides pdf handout test golden audit serve bench reference lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,11 +23,21 @@ strict: env ## build the website from a clean tree, as the continuous integratio
 slides: env ## build the slides into _build/slides (`make site` puts them beside the chapters too)
 	@$(BIN)/python book/slides.py
 
-test: site ## run all tests: the helper package, the numbers, the chapters, the built site
+pdf: env ## build the book as a PDF, _build/pdf/multilevel-handout.pdf (needs TeX)
+	@$(BIN)/python book/pdf.py
+
+handout: pdf ## the slides' content with space for notes, _build/pdf/multilevel-slides.pdf (made together with the book)
+
+test: site ## run all tests: the helper package, the numbers, the chapters, the built site, the PDFs where TeX is
+	@! $(BIN)/python book/pdf.py --check 2> /dev/null || $(BIN)/python book/pdf.py
 	@$(BIN)/python -m pytest -n 2 --dist loadscope tests
 
 golden: env ## run all chapters and keep their outputs in tests/golden
 	@$(BIN)/python tests/golden.py
+
+audit: site ## measure every page beside a stock Jupyter Book: bytes, axe-core, Lighthouse (half an hour; needs Chromium)
+	@cd book/audit && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@$(BIN)/python book/audit/audit.py
 
 serve: env ## rebuild and show the site while you write
 	@jupyter-book config sphinx . > /dev/null
@@ -42,11 +52,11 @@ bench: env ## time the fit beside statsmodels, PyPI's mixedlm and, where R has i
 	@if command -v Rscript > /dev/null; then $(BIN)/python benchmarks/simulated_designs.py; \
 	else echo "lme4 is left out: it needs R (Debian: apt-get install r-cran-lme4 r-cran-jsonlite)."; fi
 
-reference: ## remake what comes from R (needs R with the packages of tests/reference/versions.json)
+reference: ## remake what comes from R, in tests/reference and chapters/r (needs R with the packages of versions.json)
 	for script in tests/reference/*.R chapters/r/keep.R; do Rscript $$script || exit 1; done
 
 lock: ## renew requirements.lock after an edit of requirements.txt (needs uv)
 	uv pip compile --universal --python-version 3.11 --no-annotate --quiet requirements.txt -o requirements.lock
 
 clean: ## remove everything that was built, and the environment
-	rm -rf _build .venv book/node_modules .pytest_cache .hypothesis
+	rm -rf _build .venv book/node_modules book/audit/node_modules .pytest_cache .hypothesis

@@ -18,12 +18,17 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+from page import add_cards
+from slim import slim
 
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "_build" / "html"
 WORK = ROOT / "_build" / "work"
 SERVED = ROOT / "_build" / "serve"
+PICTURES = ROOT / "_build" / "pictures"
 
 
 def execution_key(root: Path = ROOT) -> str:
@@ -34,9 +39,18 @@ def execution_key(root: Path = ROOT) -> str:
     return digest.hexdigest()
 
 
-def prepare(work: Path, key: str) -> None:
+def page_key(root: Path = ROOT) -> str:
+    """Hash of what dresses the pages: Sphinx alone would not write them anew for an edit of a style sheet."""
+    digest = hashlib.sha256()
+    for path in sorted([*(root / "book").glob("*.*"), *(root / "book/assets").rglob("*.*"), root / "CITATION.cff"]):
+        if path.is_file():
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def prepare(work: Path, key: str, pages: str = "") -> None:
     """Remove what an earlier run left and this one must not take for finished."""
-    kept = work / "execution-key"
+    kept, kept_pages = work / "execution-key", work / "page-key"
     if kept.exists() and kept.read_text() != key:
         print("The helper package, the data or a library has changed: every chapter runs again.")
         shutil.rmtree(work)
@@ -45,9 +59,12 @@ def prepare(work: Path, key: str) -> None:
         # so that a warning or a failed cell is reported again.
         shutil.rmtree(work / "_build" / "html", ignore_errors=True)
         shutil.rmtree(work / "_build" / ".doctrees", ignore_errors=True)
+    elif not kept_pages.exists() or kept_pages.read_text() != pages:
+        shutil.rmtree(work / "_build" / "html", ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
     (work / "unfinished").touch()
     kept.write_text(key)
+    kept_pages.write_text(pages)
 
 
 def last_change(root: Path) -> str:
@@ -80,6 +97,8 @@ def execute_notebooks(paths: list[Path], cache_path: Path) -> None:
     logger = logging.getLogger("chapters")
     logger.setLevel(logging.INFO)  # a line when a chapter starts and when it is done
     use_plain_kernels(cache_path.with_name("ipython"))
+    # One chapter runs on each core already: more threads of linear algebra only get in each other's way.
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
     cache = get_cache(cache_path)
     for path in paths:
         cache.add_nb_to_project(str(path), read_data={"name": "myst_nb_md", "type": "plugin"})
@@ -96,21 +115,34 @@ def execute_chapters(root: Path, cache_path: Path) -> None:
                        if "{code-cell}" in path.read_text(encoding="utf-8")], cache_path)
 
 
-def add_deck(root: Path, work: Path) -> None:
-    """Put the slides beside the chapters."""
+def add_extras(root: Path, work: Path, site: Path) -> None:
+    """Put beside the chapters what is made from the same sources: the slides."""
     from slides import write_deck
 
     deck = root / "slides" / "deck.md"
     if deck.exists():
-        write_deck(deck, work / "_build" / ".jupyter_cache", work / "_build" / "html" / "slides", book="../")
+        write_deck(deck, work / "_build" / ".jupyter_cache", site / "slides", book="../")
 
 
-def publish(built: Path, site: Path) -> None:
-    """Put the built site in place: the old one is there until the new one is whole."""
+def draw_pictures(root: Path, folder: Path, key: str) -> None:
+    """Draw the home page's picture and the card for shared links, if they are not those of `key`."""
+    key += hashlib.sha256((root / "book/picture.py").read_bytes()).hexdigest()
+    kept = folder / "key"
+    if not kept.exists() or kept.read_text() != key:
+        subprocess.run([sys.executable, root / "book/picture.py", folder], check=True)
+        kept.write_text(key)
+
+
+def publish(built: Path, site: Path, finish: Callable[[Path], None] = lambda _: None) -> None:
+    """Put the built site in place: the old one is there until the new one is whole.
+
+    What `finish` does to the new one is done before anybody sees it.
+    """
     fresh, old = site.with_name("html.new"), site.with_name("html.old")
     for path in (fresh, old):
         shutil.rmtree(path, ignore_errors=True)
     shutil.copytree(built, fresh, ignore=shutil.ignore_patterns(".buildinfo", ".doctrees"))
+    finish(fresh)
     if site.exists():
         site.rename(old)
     fresh.rename(site)
@@ -120,9 +152,10 @@ def publish(built: Path, site: Path) -> None:
 def build(root: Path = ROOT, work: Path = WORK, site: Path = SITE) -> int:
     """Build strictly (warnings are errors, references are checked); return the exit code."""
     started = time.monotonic()
-    prepare(work, execution_key(root))
+    prepare(work, execution_key(root), page_key(root))
     # Two builds of the same commit are the same bytes, and "last updated" is its date.
     os.environ["SOURCE_DATE_EPOCH"] = last_change(root)
+    draw_pictures(root, root / "_build" / "pictures", execution_key(root))
     execute_chapters(root, work / "_build" / ".jupyter_cache")
     code = subprocess.call(
         [Path(sys.executable).with_name("jupyter-book"), "build", str(root), "--path-output", str(work),
@@ -131,8 +164,8 @@ def build(root: Path = ROOT, work: Path = WORK, site: Path = SITE) -> int:
         print(f"\nThe book was not built; what is wrong stands above. {site.relative_to(root)} is unchanged.",
               file=sys.stderr)
         return 1
-    add_deck(root, work)
-    publish(work / "_build" / "html", site)
+    publish(work / "_build" / "html", site,
+            finish=lambda fresh: (add_cards(fresh), slim(fresh), add_extras(root, work, fresh)))
     (work / "unfinished").unlink()
     print(f"Built in {time.monotonic() - started:.0f} s. Open {site.relative_to(root) / 'index.html'} "
           "or run `make serve`.")
@@ -146,9 +179,11 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     if arguments.clean:
         shutil.rmtree(WORK, ignore_errors=True)
+        shutil.rmtree(PICTURES, ignore_errors=True)
     try:
         if arguments.execute:
             prepare(SERVED, execution_key())
+            draw_pictures(ROOT, PICTURES, execution_key())
             execute_chapters(ROOT, SERVED / "_build" / ".jupyter_cache")
         else:
             sys.exit(build())

@@ -5,11 +5,15 @@ repository; ``npm ci`` has put them in ``book/node_modules``, and they are copie
 into the finished site from there.
 """
 
+import html
+import re
 import shutil
 from pathlib import Path
 
 from docutils import nodes
 from sphinx.application import Sphinx
+
+import page
 
 BOOK = Path(__file__).parent
 # Not below a folder called `_static`: Jupyter Book would load every script and
@@ -35,6 +39,9 @@ def copy_parts(app: Sphinx, exception: Exception | None) -> None:
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+    card = BOOK.parent / "_build/pictures/card.png"
+    if card.exists():
+        shutil.copyfile(card, static / "card.png")
 
 
 def set_minus_signs(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -45,7 +52,28 @@ def set_minus_signs(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             number.children = [nodes.Text("\N{MINUS SIGN}" + text[1:])]
 
 
+def set_version(app: Sphinx, config) -> None:
+    """The course's version, which the footer shows, is that of CITATION.cff."""
+    citation = (BOOK.parent / "CITATION.cff").read_text("utf-8")
+    config.version = config.release = re.search(r"^version: (.+)$", citation, re.MULTILINE)[1]
+    config.html_theme_options["extra_footer"] = f"<p>Version {config.release}</p>"
+
+
+def write_not_found(app: Sphinx, exception: Exception | None) -> None:
+    """Write the page for addresses that don't exist, with links to all that do."""
+    if exception or app.builder.format != "html":
+        return
+    names = [name for name in app.env.titles if name in app.env.found_docs]
+    order = [app.config.root_doc, *app.env.external_site_map]
+    names.sort(key=lambda name: order.index(name) if name in order else len(order))
+    links = "\n".join(f'<li><a href="{name}.html">{html.escape(app.env.titles[name].astext())}</a></li>' for name in names)
+    (Path(app.outdir) / "404.html").write_text((BOOK / "404.html").read_text("utf-8").replace("{links}", links), "utf-8")
+
+
 def setup(app: Sphinx) -> dict:
+    page.setup(app)
+    app.connect("config-inited", set_version)
+    app.connect("build-finished", write_not_found)
     app.connect("builder-inited", lambda app: app.config.html_static_path.append(str(BOOK / "assets")))
     app.add_css_file("course.css")
     app.add_js_file("course.js", loading_method="defer")

@@ -18,7 +18,7 @@ import sys
 from html import escape
 from pathlib import Path
 
-from build import ROOT, WORK, execute_notebooks, execution_key, last_change, prepare
+from build import ROOT, WORK, execute_notebooks, execution_key, last_change, page_key, prepare
 
 BOOK = Path(__file__).parent
 OUT = ROOT / "_build" / "slides"
@@ -202,7 +202,7 @@ def write_deck(deck: Path, cache_path: Path, folder: Path, book: str | None = No
 def main() -> None:
     os.environ["SOURCE_DATE_EPOCH"] = last_change(ROOT)
     was_unfinished = (WORK / "unfinished").exists()
-    prepare(WORK, execution_key())
+    prepare(WORK, execution_key(), page_key())
     cache_path, deck = WORK / "_build" / ".jupyter_cache", ROOT / "slides" / "deck.md"
     execute_notebooks([deck], cache_path)
     if not was_unfinished:

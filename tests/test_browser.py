@@ -1,13 +1,12 @@
 """The pages in a real browser: console, foreign requests, width, figures, dark mode."""
 
-import functools
-import http.server
 import os
 import shutil
-import threading
 
 import pytest
 
+from audit import audit as auditing
+from audit.serving import served
 from conftest import ROOT
 
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
@@ -19,17 +18,10 @@ if not CHROMIUM:
     pytest.skip("need Chromium (Debian: apt-get install chromium)", allow_module_level=True)
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture(scope="module")
 def address(site):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=site))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    with served(site) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -113,4 +105,86 @@ def test_pointing_at_a_student_names_the_school(browser, address):
     page.wait_for_selector(".plotly-figure .main-svg .point")
     page.locator(".plotly-figure .point").first.hover(force=True)
     assert "School 1224" in page.locator(".plotly-figure .hoverlayer").first.text_content()
+    page.close()
+
+
+@pytest.mark.parametrize("name", [*PAGES, "search"])
+def test_page_keeps_its_budget(browser, address, name):
+    found = auditing.weigh(browser, address, name)
+    assert auditing.over_budget({**found, "axe": 0}) == []
+
+
+@pytest.fixture(scope="module")
+def reader(browser):
+    page = browser.new_page(viewport={"width": 1000, "height": 800})
+    yield page
+    page.close()
+
+
+def test_a_term_explains_itself_by_pointer_and_keyboard(reader, address):
+    reader.goto(address + "chapters/logic.html")
+    link = reader.locator('article a[href*="#term-LOESS"]').first
+    link.hover()
+    card = reader.locator("#course-card")
+    assert card.is_visible() and "Local regression" in card.text_content()
+    assert link.get_attribute("aria-describedby") == "course-card"
+    reader.keyboard.press("Escape")
+    assert not card.is_visible()
+    reader.mouse.move(0, 0)
+    link.evaluate("link => link.focus({focusVisible: true})")
+    assert card.is_visible()
+
+
+def test_a_first_tap_explains_and_a_second_follows(browser, address):
+    context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(address + "chapters/logic.html")
+    link = page.locator('article a[href*="#term-LOESS"]').first
+    link.tap()
+    assert page.locator("#course-card").is_visible() and "logic.html" in page.url
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    link.tap()
+    page.wait_for_url("**/glossary.html#term-LOESS")
+    context.close()
+
+
+def test_search_finds_the_page(reader, address):
+    reader.goto(address + "search.html?q=shrinkage")
+    reader.wait_for_selector("#search-results li a")
+    assert reader.locator("#search-results li a").count() >= 1
+
+
+@pytest.mark.parametrize("wrong, right", [("chapters/residual.html", "residuals"), ("deep/in/a/glosary", "glossary")])
+def test_a_dead_address_leads_on(reader, address, wrong, right):
+    reader.goto(address + wrong)
+    reader.wait_for_selector("#guess a")
+    with reader.expect_navigation():
+        reader.locator("#guess a").click()
+    assert reader.url == f"{address}chapters/{right}.html"
+
+
+def test_paper_shows_what_is_folded(reader, address):
+    reader.goto(address + "chapters/dataset.html")
+    reader.emulate_media(media="print")
+    assert not reader.locator(".bd-sidebar-primary, .prev-next-footer, .headerlink").first.is_visible()
+    reader.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert reader.evaluate("[...document.querySelectorAll('article details')].every(fold => fold.open)")
+    assert reader.evaluate("[...document.querySelectorAll('.solution > section p')].every(p => p.checkVisibility())")
+    reader.emulate_media(media="screen")
+
+
+def test_the_folder_works_from_disk(browser, site):
+    """Opened as files, without a server: styles, mathematics' fonts, figures and search."""
+    page = browser.new_page()
+    heard = []
+    page.on("console", lambda message: heard.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    page.goto(f"file://{site}/index.html")
+    page.locator('nav a[href="chapters/logic.html"]').first.click()
+    page.locator(".plotly-figure").first.scroll_into_view_if_needed()
+    page.wait_for_selector(".plotly-figure .main-svg")
+    assert page.evaluate("document.fonts.check('1em KaTeX_Math')")
+    page.goto(f"file://{site}/search.html?q=shrinkage")
+    page.wait_for_selector("#search-results li a")
+    assert heard == []
     page.close()

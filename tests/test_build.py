@@ -13,8 +13,8 @@ from conftest import ROOT
 @pytest.fixture
 def book(tmp_path):
     """A small book with the course's own configuration and build script, and no mathematics."""
-    scripts = [f"book/{path.name}" for path in (ROOT / "book").glob("*.py")]
-    for name in (*scripts, "data/hsb.csv", "requirements.lock", "references.bib", "_config.yml"):
+    scripts = [f"book/{path.name}" for path in (ROOT / "book").glob("*.*") if path.is_file()]
+    for name in (*scripts, "CITATION.cff", "data/hsb.csv", "requirements.lock", "references.bib", "_config.yml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     shutil.copytree(ROOT / "book/assets", tmp_path / "book/assets")

@@ -1,41 +1,111 @@
-// Draws the page's interactive figures: loads the one shared plotly file when the
-// first of them is about to come into view.
-const root = document.currentScript.src.replace(/course\.js.*$/, "");
+// What the course's pages do by script. Without it they can be read whole; folds are open then.
+(() => {
+  // Interactive figures: the one shared plotly file is loaded when the first of them is
+  // about to come into view.
+  const root = document.currentScript.src.replace(/course\.js.*$/, "");
 
-let library;
-const plotly = () =>
-  (library ??= new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = root + "plotly-basic.min.js";
-    script.onload = () => resolve(window.Plotly);
-    script.onerror = () => reject(new Error("The plotting library could not be loaded."));
-    document.head.append(script);
-  }));
+  let library;
+  const plotly = () =>
+    (library ??= new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = root + "plotly-basic.min.js";
+      script.onload = () => resolve(window.Plotly);
+      script.onerror = () => reject(new Error("The plotting library could not be loaded."));
+      document.head.append(script);
+    }));
 
-async function draw(figure) {
-  const { data, layout } = JSON.parse(figure.querySelector("script").textContent);
-  const Plotly = await plotly();
-  await Plotly.newPlot(figure, data, layout, { responsive: true, displayModeBar: false });
-}
+  async function draw(figure) {
+    const { data, layout } = JSON.parse(figure.querySelector("script").textContent);
+    const Plotly = await plotly();
+    await Plotly.newPlot(figure, data, layout, { responsive: true, displayModeBar: false });
+  }
 
-function start() {
-  const figures = document.querySelectorAll(".plotly-figure");
-  const watcher = new IntersectionObserver(
-    (entries) => {
-      for (const { isIntersecting, target } of entries)
-        if (isIntersecting) {
-          watcher.unobserve(target);
-          draw(target);
-        }
-    },
-    { rootMargin: "400px" },
-  );
-  figures.forEach((figure) => watcher.observe(figure));
-  // Paper has no scrolling: draw whatever has not come into view yet.
-  addEventListener("beforeprint", () => figures.forEach((f) => f.querySelector(".main-svg") || draw(f)));
+  function start() {
+    const figures = document.querySelectorAll(".plotly-figure");
+    const watcher = new IntersectionObserver(
+      (entries) => {
+        for (const { isIntersecting, target } of entries)
+          if (isIntersecting) {
+            watcher.unobserve(target);
+            draw(target);
+          }
+      },
+      { rootMargin: "400px" },
+    );
+    figures.forEach((figure) => watcher.observe(figure));
+    // Paper has no scrolling: draw whatever has not come into view yet.
+    addEventListener("beforeprint", () => figures.forEach((f) => f.querySelector(".main-svg") || draw(f)));
 
-  // A box that scrolls must be reachable by keyboard.
-  for (const box of document.querySelectorAll("div.math, .cell_output .output.text_html, .bd-article pre"))
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
-}
-document.readyState === "loading" ? addEventListener("DOMContentLoaded", start) : start();
+    // A box that scrolls must be reachable by keyboard.
+    for (const box of document.querySelectorAll("div.math, .cell_output .output.text_html, .bd-article pre"))
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+  }
+  document.readyState === "loading" ? addEventListener("DOMContentLoaded", start) : start();
+
+  // A link to a term or an equation shows it beside the link: by pointer, by keyboard focus, and by a
+  // first tap (a second one follows the link). Escape hides it; it stays while the pointer is on it.
+  const card = document.createElement("div");
+  card.id = "course-card";
+  card.role = "tooltip";
+  card.hidden = true;
+  let owner, leaving;
+
+  function show(link, content) {
+    clearTimeout(leaving);
+    if (owner === link) return;
+    hide();
+    owner = link;
+    link.setAttribute("aria-describedby", card.id);
+    card.replaceChildren(content.content.cloneNode(true));
+    card.hidden = false;
+    const at = link.getClientRects()[0];
+    const below = at.bottom + card.offsetHeight + 8 < innerHeight;
+    card.style.top = (below ? at.bottom + 4 : at.top - card.offsetHeight - 4) + scrollY + "px";
+    card.style.left = Math.max(8, Math.min(at.left, document.documentElement.clientWidth - card.offsetWidth - 8)) + "px";
+  }
+  function hide() {
+    card.hidden = true;
+    owner?.removeAttribute("aria-describedby");
+    owner = undefined;
+  }
+  const leave = () => (leaving = setTimeout(hide, 200));
+
+  function startCards() {
+    const known = new Map([...document.querySelectorAll("template[data-card]")].map((t) => [t.dataset.card, t]));
+    if (!known.size) return;
+    document.body.append(card);
+    card.addEventListener("pointerenter", () => clearTimeout(leaving));
+    card.addEventListener("pointerleave", leave);
+    addEventListener("keydown", (event) => event.key === "Escape" && hide());
+    addEventListener("pointerdown", (event) => owner && !owner.contains(event.target) && !card.contains(event.target) && hide());
+    for (const link of document.querySelectorAll('article a.internal[href*="#term-"], article a.internal[href*="#equation-"]')) {
+      const content = known.get(decodeURIComponent(link.hash.slice(1)));
+      if (!content) continue;
+      let touched;
+      link.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && show(link, content));
+      link.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && leave());
+      link.addEventListener("focus", () => link.matches(":focus-visible") && show(link, content));
+      link.addEventListener("blur", leave);
+      link.addEventListener("pointerdown", (event) => (touched = event.pointerType === "touch" && owner !== link));
+      link.addEventListener("click", (event) => touched && (event.preventDefault(), show(link, content)));
+    }
+  }
+
+  // What is folded on the screen is open on paper, and folded again afterwards. Folds of one name
+  // close each other, so their names are put away meanwhile.
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll("article details:not([open], .figure-data)")].map((fold) => [fold, fold.getAttribute("name")]);
+    for (const [fold] of opened) fold.removeAttribute("name");
+    for (const [fold] of opened) fold.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const [fold, name] of opened) {
+      fold.open = false;
+      if (name) fold.setAttribute("name", name);
+    }
+  });
+  // Without a server, pages can't be fetched for the words around a search result.
+  if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+  startCards();
+})();

@@ -1,0 +1,200 @@
+"""Measure every page of the built site, beside a stock Jupyter Book of the same chapters.
+
+    python book/audit/audit.py                all pages, both books
+    python book/audit/audit.py chapters/why   only these pages
+    --no-stock, --no-lighthouse               leave out what takes longest
+
+Prints one table and writes it to _build/audit/pages.csv. Bytes are those transferred with gzip and
+a cold cache; axe-core looks at each page light and dark, at 1280 and at 390 px, with all folds open;
+Lighthouse plays a slow phone. Timings vary with the machine; the rest doesn't.
+"""
+
+import argparse
+import contextlib
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from serving import served  # noqa: E402
+
+AUDIT = Path(__file__).resolve().parent
+ROOT = AUDIT.parent.parent
+SITE = ROOT / "_build/html"
+OUT = ROOT / "_build/audit"
+KB = 1000
+BUDGET = {"without figures": 200, "with figures opened": 650}  # KB, from the first byte to the last
+CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+VIEWS = [(theme, width) for theme in ("light", "dark") for width in (1280, 390)]
+
+
+def page_names(site: Path) -> list[str]:
+    """All pages of a built book, but for Sphinx's index."""
+    names = [path.relative_to(site).with_suffix("").as_posix() for path in sorted(site.rglob("*.html"))
+             if "_static" not in path.relative_to(site).parts]
+    return [name for name in names if name not in ("genindex", "404")]
+
+
+@contextlib.contextmanager
+def opened(browser: Browser, address: str, name: str, width: int = 390, theme: str = "light"):
+    """A page in a fresh, cold context; yields it with what it transferred, said and asked of others."""
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
+    page = context.new_page()
+    seen = {"bytes": 0, "console": [], "foreign": []}
+    network = context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.on("Network.loadingFinished", lambda event: seen.update(bytes=seen["bytes"] + event["encodedDataLength"]))
+    page.on("console", lambda message: seen["console"].append(message.text) if message.type in ("error", "warning") else 0)
+    page.on("pageerror", lambda error: seen["console"].append(str(error)))
+    page.on("request", lambda request: 0 if request.url.startswith((address, "data:", "blob:"))
+            else seen["foreign"].append(request.url))
+    page.goto(address + name + ".html", wait_until="load")
+    page.wait_for_load_state("networkidle")
+    yield page, seen
+    context.close()
+
+
+def open_figures(page) -> int:
+    """Bring every figure of a page into view and wait until it is there."""
+    page.evaluate("document.querySelectorAll('img').forEach(picture => picture.loading = 'eager')")
+    figures = page.locator(".plotly-figure")
+    for number in range(figures.count()):
+        figures.nth(number).scroll_into_view_if_needed()
+        page.wait_for_selector(f":nth-match(.plotly-figure, {number + 1}) .main-svg", timeout=20000)
+    page.wait_for_load_state("networkidle")
+    return figures.count()
+
+
+def weigh(browser: Browser, address: str, name: str) -> dict:
+    """Bytes at first and with all figures opened, console, requests to other hosts, sideways scrolling."""
+    with opened(browser, address, name, width=360) as (page, seen):
+        first = seen["bytes"]
+        figures = open_figures(page)
+        wide = page.evaluate("document.documentElement.scrollWidth") > 360
+        return {"first KB": round(first / KB), "all KB": round(seen["bytes"] / KB), "figures": figures,
+                "console": len(seen["console"]), "foreign": len(set(seen["foreign"])), "scrolls at 360": int(wide)}
+
+
+def violations(browser: Browser, address: str, name: str, theme: str, width: int) -> list[str]:
+    """The rules of axe-core that a page breaks, each with the first element that breaks it."""
+    with opened(browser, address, name, width, theme) as (page, _):
+        open_figures(page)
+        page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+        page.evaluate("document.querySelectorAll('.toggle-button-hidden').forEach(button => button.click())")
+        page.wait_for_timeout(300)  # colours fade in
+        page.evaluate((AUDIT / "node_modules/axe-core/axe.min.js").read_text("utf-8"))
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [f"{rule['id']} ({len(rule['nodes'])}): {rule['nodes'][0]['target'][0]}" for rule in found]
+
+
+def lighthouse(address: str, name: str) -> dict:
+    """Lighthouse's four scores and three timings, on its slow phone."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as report:
+        subprocess.run([AUDIT / "node_modules/.bin/lighthouse", f"{address}{name}.html", "--quiet", "--output=json",
+                        f"--output-path={report.name}", "--chrome-flags=" + " ".join(["--headless=new", *FLAGS])],
+                       env={**os.environ, "CHROME_PATH": CHROMIUM}, check=True, stderr=subprocess.DEVNULL)
+        result = json.load(open(report.name))
+    scores = {short: result["categories"][key]["score"] for short, key in
+              [("perf", "performance"), ("a11y", "accessibility"), ("best", "best-practices"), ("seo", "seo")]}
+    numbers = {short: result["audits"][key].get("numericValue") for short, key in
+               [("FCP s", "first-contentful-paint"), ("LCP s", "largest-contentful-paint"), ("CLS", "cumulative-layout-shift")]}
+    return scores | {key: None if value is None else round(value / (1 if key == "CLS" else 1000), 2 if key != "CLS" else 3)
+                     for key, value in numbers.items()}
+
+
+def build_stock(folder: Path) -> Path:
+    """Build the same chapters as a Jupyter Book of stock settings; return its pages."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(ROOT / "chapters", folder / "chapters", ignore=shutil.ignore_patterns("__pycache__", "_build", "*.ipynb"))
+    shutil.copytree(ROOT / "data", folder / "data")
+    for name in ("index.md", "references.bib", "_toc.yml", "requirements.lock"):
+        shutil.copy(ROOT / name, folder / name)
+    # What the syntax of the chapters needs, and nothing else.
+    (folder / "_config.yml").write_text(
+        "title: Stock Jupyter Book\nauthor: nobody\nonly_build_toc_files: true\nexecute: {execute_notebooks: cache, timeout: 300}\n"
+        "parse:\n  myst_enable_extensions: [amsmath, attrs_inline, colon_fence, deflist, dollarmath, substitution]\n"
+        "bibtex_bibfiles: [references.bib]\nsphinx:\n  extra_extensions: [sphinx_exercise]\n"
+        "  config: {html_theme_options: {}}\n", "utf-8")
+    notebook = folder / "chapters/mlm/notebook.py"
+    code = notebook.read_text("utf-8")
+    # Figures as plotly itself shows them in a notebook.
+    notebook.write_text(re.sub(r'(?m)^def show\(figure, alt.*\):', 'def show(figure, alt="", **_):\n    figure.show("notebook")\n\n\n'
+                               'def _course_show(figure, alt="", **_):', code), "utf-8")
+    done = subprocess.run([Path(sys.executable).with_name("jupyter-book"), "build", str(folder), "-q"],
+                          capture_output=True, text=True)
+    site = folder / "_build/html"
+    if not (site / "index.html").exists():
+        raise RuntimeError("The stock book could not be built:\n" + done.stdout[-2000:] + done.stderr[-2000:])
+    return site
+
+
+def audit(browser: Browser, book: str, site: Path, names: list[str], with_lighthouse: bool) -> list[dict]:
+    """One row a page."""
+    rows = []
+    with served(site) as address:
+        for name in names:
+            row = {"book": book, "page": name} | weigh(browser, address, name)
+            rules = [f"{theme} {width}: {rule}" for theme, width in VIEWS
+                     for rule in violations(browser, address, name, theme, width)]
+            row["axe"] = len({rule.split(": ")[1].split(" ")[0] for rule in rules})
+            if with_lighthouse:
+                row |= lighthouse(address, name)
+            rows.append(row)
+            print("  ".join(f"{key} {value}" for key, value in row.items() if key != "book"), flush=True)
+            if book == "course":
+                for rule in rules:
+                    print("    axe", rule)
+            row["axe rules"] = " | ".join(sorted(set(rules)))
+    return rows
+
+
+def over_budget(row: dict) -> list[str]:
+    """In what a page of the course breaks its budget; timings are judged by the reader of the table."""
+    size = row["all KB"], BUDGET["with figures opened" if row["figures"] else "without figures"]
+    return ([f"{size[0]} KB of {size[1]}"] if size[0] > size[1] else []) + [
+        f"{key}: {row[key]}" for key in ("console", "foreign", "scrolls at 360", "axe") if row[key]]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pages", nargs="*")
+    parser.add_argument("--no-stock", action="store_true")
+    parser.add_argument("--no-lighthouse", action="store_true")
+    arguments = parser.parse_args()
+    if not CHROMIUM:
+        sys.exit("The audit needs Chromium (Debian: apt-get install chromium).")
+    rows = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        print("The course's pages")
+        rows += audit(browser, "course", SITE, arguments.pages or page_names(SITE), not arguments.no_lighthouse)
+        if not arguments.no_stock:
+            print("\nA stock Jupyter Book of the same chapters. Where its foreign hosts (MathJax and others) can't be reached, "
+                  "its bytes and seconds are too small and its console counts what failed.", flush=True)
+            stock = build_stock(OUT / "stock")
+            names = [name for name in arguments.pages or page_names(stock) if (stock / f"{name}.html").exists()]
+            rows += audit(browser, "stock", stock, names, not arguments.no_lighthouse)
+        browser.close()
+    OUT.mkdir(parents=True, exist_ok=True)
+    with open(OUT / "pages.csv", "w", newline="") as file:
+        table = csv.DictWriter(file, fieldnames=list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    broken = {row["page"]: over_budget(row) for row in rows if row["book"] == "course" and over_budget(row)}
+    for name, what in broken.items():
+        print(f"Over budget: {name}: {', '.join(what)}")
+    print(f"{len(rows)} rows in {(OUT / 'pages.csv').relative_to(ROOT)}")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

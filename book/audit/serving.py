@@ -1,0 +1,47 @@
+"""Serve a folder as a web host does: compressed, and with a page of its own for what isn't there."""
+
+import contextlib
+import functools
+import gzip
+import http.server
+import io
+import threading
+from pathlib import Path
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Static files with gzip; HTTP/1.1, so that connections are kept as on a real host."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def send_head(self):
+        path = Path(self.translate_path(self.path))
+        path = path / "index.html" if path.is_dir() else path
+        status = 200 if path.is_file() else 404
+        path = path if status == 200 else Path(self.directory, "404.html")
+        content = path.read_bytes() if path.is_file() else b"Not found"
+        kind = self.guess_type(path)
+        packed = kind.startswith(("text/", "application/j", "image/svg")) and "gzip" in self.headers["Accept-Encoding"]
+        content = gzip.compress(content, 6, mtime=0) if packed else content
+        self.send_response(status)
+        self.send_header("Content-Type", kind + ("; charset=utf-8" if kind.startswith("text/") else ""))
+        self.send_header("Content-Length", str(len(content)))
+        if packed:
+            self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        return io.BytesIO(content)
+
+
+@contextlib.contextmanager
+def served(folder: Path):
+    """The address at which a folder is served while the block runs."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,89 @@
+"""The light pages: what they load, their icons, descriptions, cards and figures' tables."""
+
+import re
+
+import pytest
+
+import page
+import slim
+
+
+@pytest.fixture(scope="module")
+def sources(site):
+    return {path.relative_to(site).as_posix(): path.read_text("utf-8") for path in sorted(site.rglob("*.html"))
+            if "_static" not in path.parts and path.name != "404.html"}
+
+
+def test_pages_load_one_style_sheet_and_wait_for_no_script(sources):
+    for name, source in sources.items():
+        sheets = re.findall(r'rel="stylesheet" href="([^"?]+)', source)
+        assert [sheet.rpartition("/")[2] for sheet in sheets] == ["site.css"] + ["math.css"] * ('class="katex"' in source), name
+        blocking = [tag for tag in re.findall(r"<script\b[^>]*\bsrc=[^>]*>", source) if "defer" not in tag]
+        assert blocking == [], name
+
+
+def test_no_icon_library_is_published(site):
+    assert not [path for path in site.rglob("*") if "awesome" in path.name or path.suffix in (".ttf", ".map")]
+
+
+def test_every_icon_in_use_is_in_the_font(site, sources):
+    """A class of Font Awesome in a page has its rule, and the rule's character is in the font."""
+    import base64
+    import io
+
+    from fontTools.ttLib import TTFont
+
+    css = (site / "_static/site.css").read_text("utf-8")
+    face, = re.findall(r"@font-face\{[^}]*base64,([^)]*)\)", css)
+    characters = TTFont(io.BytesIO(base64.b64decode(face))).getBestCmap()
+    assert len(face) < 20_000
+    styles = {"fa-solid", "fa-lg", "fa-fw", "fa-regular", "fa-brands"}
+    for icon in {icon for source in sources.values() for icon in re.findall(r"\bfa-[a-z-]+", source)} - styles:
+        code = re.search(rf"\.{icon}:before[^{{}}]*\{{content:\"\\([0-9a-f]+)", css)
+        assert code and int(code[1], 16) in characters, icon
+
+
+def test_scripts_of_a_page_keep_their_order(tmp_path):
+    source = ('<head><title>t</title><link rel="stylesheet" href="_static/a.css?v=1" /><script>x = dataset.theme</script>'
+              '<script src="one.js"></script><script src="_static/fontawesome.js"></script>'
+              '<script>var a</script><script>var a</script><script defer src="two.js"></script></head>')
+    done = slim.rewrite(source, "", {"site": "_static/site.css", "math": "_static/katex/math.css"})
+    assert re.findall(r"<script[^>]*>", done) == ["<script>", '<script defer src="one.js">', "<script>", '<script defer src="two.js">']
+    assert "a.css" not in done and done.count("site.css") == 1 and "katex" not in done
+
+
+def test_a_page_of_an_unknown_shape_stops_the_build(tmp_path):
+    (tmp_path / "_static").mkdir()
+    (tmp_path / "index.html").write_text("<head><title>t</title></head>")
+    with pytest.raises(ValueError, match="theme's pages have changed"):
+        slim.slim(tmp_path)
+
+
+def test_pages_say_what_they_are_and_where(sources):
+    seen = {}
+    for name, source in sources.items():
+        text, = re.findall(r'<meta name="description" content="([^"]+)"', source)
+        assert 20 <= len(text) <= 200 and text not in seen, (name, seen.get(text))
+        if text != "This chapter is being written.":
+            seen[text] = name
+        assert 'property="og:image"' in source
+    assert "of 6</p>" in sources["chapters/why.html"] and "<progress" in sources["chapters/why.html"]
+
+
+def test_terms_and_equations_have_their_cards(sources):
+    for name, source in sources.items():
+        wanted = set(re.findall(r'<a class="reference internal" href="[^"#]*#((?:term|equation)-[^"]+)"', source))
+        assert set(re.findall(r'<template data-card="([^"]+)">', source)) == wanted, name
+
+
+def test_the_table_of_a_figure_holds_its_numbers():
+    few = {"data": [{"x": [1, 2], "y": [3.25, None], "name": "a<b"}], "layout": {"xaxis": {"title": {"text": "SES"}}}}
+    table = page.data_table(few)
+    assert "a&lt;b" in table and "<td>3.25</td>" in table and '<th scope="col">SES</th>' in table
+    many = {"data": [{"x": list(range(100)), "y": {"dtype": "f8", "bdata": "AAAAAAAA8D8AAAAAAAAAQA=="}}], "layout": {}}
+    assert re.findall(r"<td>(.*?)</td>", page.data_table(many)) == ["100", "0", "99", "1", "2"]
+
+
+def test_every_interactive_figure_has_its_table(sources):
+    for name, source in sources.items():
+        assert source.count('<div class="plotly-figure"') == source.count('<details class="figure-data">'), name
