@@ -6,10 +6,10 @@ export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help env site strict slides pdf handout test golden audit serve bench reference lock clean
+.PHONY: help env site strict slides pdf handout test binder-check golden audit serve bench reference lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 env: ## set up the pinned environment in .venv (every other target does this by itself)
 	@$(PYTHON) book/setup_env.py
@@ -31,6 +31,9 @@ handout: pdf ## the slides' content with space for notes, _build/pdf/multilevel-
 test: site ## run all tests: the helper package, the numbers, the chapters, the built site, the PDFs where TeX is
 	@! $(BIN)/python book/pdf.py --check 2> /dev/null || $(BIN)/python book/pdf.py
 	@$(BIN)/python -m pytest -n 2 --dist loadscope tests
+
+binder-check: env ## do what a launch in Binder does, in an empty environment, and run a chapter there (minutes)
+	@$(BIN)/python binder/check.py
 
 golden: env ## run all chapters and keep their outputs in tests/golden
 	@$(BIN)/python tests/golden.py
