@@ -116,8 +116,8 @@ def run_chapter(page, address: str, name: str, patience: float = 300) -> dict:
         page.wait_for_timeout(500)
         for key, selector in [("figures", FIGURES), ("faults", FAULTS)]:
             seen[key] |= set(page.locator(selector).evaluate_all(
-                "(found, box) => found.map(e => Math.round((e.getBoundingClientRect().top + box) / 50) + ' ' + e.innerText)",
-                top))
+                "(found, top) => found.map("
+                "e => Math.round((e.getBoundingClientRect().top + top) / 50) + ' ' + e.innerText)", top))
         outer.evaluate("box => box.scrollBy(0, box.clientHeight * .8)")
         page.wait_for_timeout(300)
     seen["dialogs"] = page.locator(".jp-Dialog").all_inner_texts()

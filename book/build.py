@@ -104,7 +104,7 @@ def execute_notebooks(paths: list[Path], cache_path: Path) -> None:
         cache.add_nb_to_project(str(path), read_data={"name": "myst_nb_md", "type": "plugin"})
     stale = [record for record in cache.list_unexecuted() if Path(record.uri) in paths]
     if stale:
-        print(f"Running {len(stale)} notebooks: {', '.join(sorted(Path(r.uri).stem for r in stale))}", flush=True)
+        print(f"Running {len(stale)} chapters: {', '.join(sorted(Path(r.uri).stem for r in stale))}", flush=True)
         load_executor("local-parallel", cache=cache, logger=logger).run_and_cache(
             filter_pks=[record.pk for record in stale], timeout=180)
 

@@ -38,13 +38,15 @@ def test_every_import_of_a_chapter_is_installed():
              for cell in jupytext.read(path).cells if cell.cell_type == "code"]
     modules = [path.read_text("utf-8") for path in (ROOT / "chapters/mlm").glob("*.py")]
     # Not those within a function: Dask is imported only when a cluster is handed over.
-    imported = {name for source in cells + modules for name in re.findall(r"^(?:import|from) (\w+)", source, flags=re.M)}
+    imported = {name for source in cells + modules
+                for name in re.findall(r"^(?:import|from) (\w+)", source, flags=re.M)}
     needed = {"scikit-misc" if name == "skmisc" else name for name in imported - given}
     assert needed - set(pins(BINDER / "requirements.txt")) == set()
 
 
 def test_after_installing_chapters_open_as_notebooks_without_a_question(tmp_path):
-    subprocess.run(["sh", "binder/postBuild"], cwd=ROOT, env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, check=True)
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    subprocess.run(["sh", "binder/postBuild"], cwd=ROOT, env=environment, check=True)
     kept = json.loads((tmp_path / ".jupyter/labconfig/default_setting_overrides.json").read_text())
     assert kept["@jupyterlab/docmanager-extension:plugin"]["defaultViewers"]["markdown"] == "Jupytext Notebook"
     for path in (ROOT / "chapters").glob("*.md"):  # without it JupyterLab asks for a kernel, also where no code is
