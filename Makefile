@@ -6,7 +6,7 @@ export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help env site strict slides pdf handout test binder-check golden audit serve bench reference lock clean
+.PHONY: help env site strict slides notebooks pdf handout test binder-check golden audit serve bench reference lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,8 @@ strict: env ## build the website from a clean tree, as the continuous integratio
 
 slides: env ## build the slides into _build/slides (`make site` puts them beside the chapters too)
 	@$(BIN)/python book/slides.py
+
+notebooks: site ## pack the chapters as notebooks with helper and data, _build/html/downloads/multilevel-notebooks.zip
 
 pdf: env ## build the book as a PDF, _build/pdf/multilevel-handout.pdf (needs TeX)
 	@$(BIN)/python book/pdf.py

@@ -31,7 +31,7 @@ PARTS = {
     "katex/dist/katex.min.css": "katex/katex.min.css",
     "katex/dist/fonts": "katex/fonts",
 }
-GLUE = re.compile(r"\{glue:text\}`(\w+)(?::([^`]+))?`")
+GLUE = re.compile(r"\{glue:text\}`((?:[\w-]+\.md::)?\w+)(?::([^`]+))?`")
 SET_FORMULAS = """const katex = require("katex"), fs = require("fs");
 const formulas = JSON.parse(fs.readFileSync(0));
 console.log(JSON.stringify(formulas.map(([tex, displayMode]) => katex.renderToString(tex, {displayMode}))));"""
