@@ -6,7 +6,7 @@ export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help env site strict test golden audit serve bench reference lock clean
+.PHONY: help env site strict pdf handout test golden audit serve bench reference lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -20,7 +20,13 @@ site: env ## build the website into _build/html
 strict: env ## build the website from a clean tree, as the continuous integration does
 	@$(BIN)/python book/build.py --clean
 
-test: site ## run all tests: the helper package, the numbers, the chapters, the built site
+pdf: env ## build the book as a PDF, _build/pdf/multilevel-handout.pdf (needs TeX)
+	@$(BIN)/python book/pdf.py
+
+handout: pdf ## the slides' content with space for notes, _build/pdf/multilevel-slides.pdf (made together with the book)
+
+test: site ## run all tests: the helper package, the numbers, the chapters, the built site, the PDFs where TeX is
+	@! $(BIN)/python book/pdf.py --check 2> /dev/null || $(BIN)/python book/pdf.py
 	@$(BIN)/python -m pytest -n 2 --dist loadscope tests
 
 golden: env ## run all chapters and keep their outputs in tests/golden

@@ -1,5 +1,6 @@
 """How results look in a notebook and on the site: numbers for the prose, tables, figures."""
 
+import base64
 import hashlib
 import html
 import json
@@ -8,6 +9,8 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 from pandas.api.types import is_numeric_dtype
+
+from . import twin
 
 PREFIX = "application/papermill.record/"
 
@@ -101,6 +104,8 @@ def show(figure, alt):
     -----
     No stock renderer serves: each puts the whole library into every page or asks a
     foreign host for it. The page gets the figure's data; one script of the site draws it.
+    Print and readers without JavaScript get the static twin. All forms are always given,
+    since outputs are kept from build to build.
     """
     if not alt.strip():
         raise ValueError("An interactive figure needs alt text: show(figure, alt='…').")
@@ -111,7 +116,9 @@ def show(figure, alt):
                f'style="--figure-height: {height}px"><script type="application/json">'
                + json.dumps(spec).replace("</", "<\\/") + "</script></div>")
     digest = hashlib.sha256(json.dumps(spec["data"]).encode()).hexdigest()[:16]
+    pdf, svg = twin.render(spec)
     display({"text/html": element, "application/vnd.plotly.v1+json": spec,
+             "application/pdf": base64.b64encode(pdf).decode(), "image/svg+xml": svg.decode(),
              "text/plain": f"Interactive figure, data {digest}: {alt}"}, raw=True)
 
 
@@ -119,6 +126,8 @@ def _rounded(value):
     """Numbers to 4 digits: finer than a pixel, and the same on every processor."""
     if isinstance(value, float):
         return float(f"{value:.4g}")
+    if isinstance(value, dict) and "bdata" in value:
+        return _rounded(twin.values(value).tolist())
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     return [_rounded(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,413 @@
+"""What the PDFs need beyond Sphinx's LaTeX builder; loaded by book/pdf.py only.
+
+Print has no folds, so answers, solutions and hidden code go to appendices, with links there
+and back. Tables of data frames are set with booktabs from the same HTML that the site shows.
+Numbers of figures and equations are the site's. `handout.sty` holds the layout.
+"""
+
+import re
+import textwrap
+from pathlib import Path
+
+import yaml
+from bs4 import BeautifulSoup
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.builders.latex.nodes import footnotetext, thebibliography
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.texescape import escape
+from sphinx.writers.latex import LaTeXTranslator
+from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
+
+from selfcheck import check_answer, check_option, check_question, self_check
+
+BOOK = Path(__file__).parent
+ENGINE = "xelatex"
+# Kinds of boxes with a colour of their own in handout.sty.
+BOXES = ("question", "predict", "warning", "report", "exercise")
+GREEK = dict(zip("alpha beta gamma delta epsilon eta theta lambda mu rho sigma tau phi".split(), "αβγδεηθλμρστφ"))
+# Headings that every chapter has: bookmarks, but no lines of the table of contents.
+RECURRING = {"Check yourself", "Exercises", "Three sentences to keep"}
+
+
+def raw(text: str) -> nodes.raw:
+    return nodes.raw("", text, format="latex")
+
+
+def tex(text: str) -> str:
+    return escape(text, ENGINE)
+
+
+def heading(title: str, *children: nodes.Node) -> nodes.section:
+    return nodes.section("", nodes.title("", title), *children)
+
+
+# ------------------------------------------------------------------ tables
+
+NUMBER = re.compile(r"[^\w]*[−-]?[\d.,]+( ?%)?(\W.*)?$|$|[−-]$|nan$")
+LINE = 100  # characters of a table's text in a line of the page, about
+
+
+def table_to_latex(table) -> str:
+    """An HTML table, of pandas, `mlm` or statsmodels, as a booktabs table.
+
+    Numbers stand to the right. Long headings and long texts wrap; what is wider than the page
+    even so is scaled down.
+    """
+    rows = [[(cell.get_text(" ", strip=True), cell.name == "th", int(cell.get("colspan", 1)))
+             for cell in row.find_all(["th", "td"])] for row in table.find_all("tr")]
+    rows = [row for row in rows if row]
+    heads = len(table.thead.find_all("tr")) if table.thead else sum(all(cell[1] for cell in row) for row in rows[:1])
+    width = max(sum(span for *_, span in row) for row in rows)
+    whole = [[text for text, _, span in row for _ in range(span)] for row in rows if all(span == 1 for *_, span in row)]
+    columns = [list(column) for column in zip(*(row + [""] * (width - len(row)) for row in whole))]
+    body = [column[heads:] for column in columns]
+    right = [bool(column) and any(column) and all(NUMBER.match(text) for text in column) for column in body]
+    longest = [max([max(map(len, textwrap.wrap(column[0], 16)), default=0) if heads else 0, *map(len, rest)])
+               for column, rest in zip(columns, body)]
+    spare = LINE - sum(length for length in longest if length <= 24) - 2 * width
+    wide = [length > 24 and sum(longest) + 2 * width > LINE for length in longest]
+    kinds = ["r" if r else rf">{{\raggedright\arraybackslash}}p{{{max(spare / sum(wide), 14) / LINE:.2f}\linewidth}}" if w else "l"
+             for r, w in zip(right, wide)]
+
+    def cell(text, place, span, is_head, above):
+        if span > 1:
+            weight = r"\bfseries " if is_head else ""
+            return rf"\multicolumn{{{span}}}{{@{{}}l}}{{{weight}{tex(text)}}}"
+        if above and len(text) > 16 and not wide[place]:
+            lines = r" \\ ".join(map(tex, textwrap.wrap(text, 16)))
+            return rf"\shortstack[{kinds[place]}]{{{lines}}}"
+        return tex(text)
+
+    lines = []
+    for number, row in enumerate(rows):
+        place, parts = 0, []
+        for text, is_head, span in row:
+            parts.append(cell(text, place, span, is_head, number < heads))
+            place += span
+        lines.append(" & ".join(parts) + r" \\")
+        if number == heads - 1:
+            lines.append(r"\midrule")
+    return "\n".join([rf"\begin{{coursetable}}{{{''.join(kinds)}}}", r"\toprule", *lines, r"\bottomrule", r"\end{coursetable}"])
+
+
+class TablesFromHtml(SphinxPostTransform):
+    """Choose the tables among a cell's output formats; myst-nb chooses the rest."""
+
+    default_priority = 3  # before myst-nb's choice
+
+    def run(self, **kwargs) -> None:
+        for bundle in list(self.document.findall(lambda node: isinstance(node, nodes.container)
+                                                 and node.get("nb_element") == "mime_bundle")):
+            for form in bundle.children:
+                if form.get("mime_type") == "text/html":
+                    tables = BeautifulSoup(form.astext(), "html.parser").find_all("table")
+                    if tables:
+                        bundle.replace_self([raw(table_to_latex(table)) for table in tables])
+
+
+# ------------------------------------------------- what is folded on the site
+
+class Unfold(SphinxPostTransform):
+    """Move answers, solutions and hidden code to appendices; put the parts of the book in order."""
+
+    default_priority = 760  # references are resolved, the bibliography is collected
+
+    def run(self, **kwargs) -> None:
+        for node in list(self.document.findall(addnodes.index)):
+            node.parent.remove(node)
+        if self.document.get("docname") != self.config.master_doc:
+            return
+        files = {node["docname"]: node for node in self.document.findall(addnodes.start_of_file)}
+        answers, solutions, code = [], [], []
+        for name, file in files.items():
+            for kind, collect in ((answers, self.answers), (solutions, self.solutions), (code, self.hidden_code)):
+                found = collect(file, name)
+                if found:
+                    kind.append(addnodes.start_of_file("", heading(self.env.titles[name].astext(), *found), docname=name))
+        self.arrange(files, [("Answers to the questions", answers), ("Solutions to the exercises", solutions),
+                             ("Code of figures and tables", code)])
+
+    def answers(self, file, name) -> list[nodes.Node]:
+        """Letter the options of a self-check; return the list of what is right, and why."""
+        found = []
+        for check in list(file.findall(self_check)):
+            questions, replies = (nodes.enumerated_list("", enumtype="arabic", prefix="", suffix=".") for _ in range(2))
+            for question in check.findall(check_question):
+                text = [child for child in question.children if not isinstance(child, check_option)]
+                options = list(question.findall(check_option))
+                asked, why = (nodes.enumerated_list("", enumtype="loweralpha", prefix="", suffix=")") for _ in range(2))
+                for option in options:
+                    answer, *reasons = option.children
+                    asked += nodes.list_item("", nodes.paragraph("", "", *answer.children))
+                    why += nodes.list_item("", *reasons)
+                right = "abcdefgh"[[option["right"] for option in options].index(True)]
+                questions += nodes.list_item("", *text, asked)
+                replies += nodes.list_item("", nodes.paragraph("", "", raw(rf"\textbf{{{right}}} is right.")), why)
+            check.replace_self([raw(rf"\phantomsection\label{{check:{name}}}"), questions,
+                                raw(rf"\courselink{{Answers}}{{answers:{name}}}")])
+            found += [replies]
+        dropdowns = list(file.findall(lambda node: isinstance(node, nodes.container)
+                                      and node.get("design_component") == "dropdown"))
+        for number, dropdown in enumerate(dropdowns):
+            title, *content = dropdown.children
+            question = nodes.paragraph("", "", nodes.strong("", "", *title.children))
+            last = [raw(rf"\courselink{{Answers}}{{answers:{name}}}")] if number == len(dropdowns) - 1 else []
+            dropdown.replace_self([raw(rf"\phantomsection\label{{check:{name}}}")] * (not found) + [question, *last])
+            found += [question.deepcopy(), *content]
+        return found and [raw(rf"\label{{answers:{name}}}\courselink{{Questions}}{{check:{name}}}"), *found]
+
+    def solutions(self, file, name) -> list[nodes.Node]:
+        """Take the solutions out; the exercises say on which page they stand."""
+        found = []
+        exercises = {node["label"]: node for node in file.findall(lambda node: isinstance(
+            node, (exercise_node, exercise_enumerable_node)))}
+        for solution in list(file.findall(solution_node)):
+            title, *content = solution.children
+            content = [child for part in content
+                       for child in (part.children if isinstance(part, nodes.section) else [part])]
+            exercise = exercises[solution["target_label"]]
+            label = f"solution:{name}:{solution['target_label']}"
+            exercise += raw(rf"\courselink{{Solution}}{{{label}}}")
+            solution.parent.remove(solution)
+            found += [raw(rf"\coursesolution{{{label}}}{{exercise:{solution['target_label']}}}"
+                          rf"{{{tex(re.sub('^Solution to ', '', title.astext()))}}}"), *content]
+        return found
+
+    def hidden_code(self, file, name) -> list[nodes.Node]:
+        """Take the input of cells out that the site folds."""
+        found = []
+        cells = list(file.findall(lambda node: isinstance(node, nodes.container) and
+                                  {"tag_hide-input", "tag_hide-cell"} & set(node.get("classes", []))))
+        for number, cell in enumerate(cells):
+            source = next(node for node in cell.findall(nodes.container) if "cell_input" in node["classes"])
+            source.parent.remove(source)
+            label = f"code:{name}:{number}"
+            figure = next(cell.findall(nodes.figure), None)
+            link = rf"\courselink{{Code}}{{{label}}}"
+            if figure is not None:
+                caption = next(figure.findall(nodes.caption))
+                caption += raw(rf" \courseinlinelink{{Code}}{{{label}}}")
+                # A label of its own: not every figure has one.
+                caption += raw(rf"\label{{figure-of:{label}}}")
+                back = rf"Figure~\ref{{figure-of:{label}}}"
+            else:
+                cell += raw(link + rf"\label{{figure-of:{label}}}")
+                back = "Output"
+            found += [raw(rf"\coursecode{{{label}}}{{figure-of:{label}}}{{{back}}}"), source]
+        return found
+
+    def arrange(self, files, appendices) -> None:
+        """The front page as an unnumbered chapter, the parts of the table of contents, the appendices."""
+        root = next(self.document.findall(nodes.section))
+        title, *front = [child for child in root.children if not (
+            isinstance(child, nodes.compound) and "toctree-wrapper" in child["classes"])]
+        for wrapper in list(root.findall(lambda node: isinstance(node, nodes.compound)
+                                         and "toctree-wrapper" in node.get("classes", []))):
+            wrapper.parent.remove(wrapper)
+        root.children = []
+        root += [title, raw(r"\courseunnumbered"), heading("About this course", *front), raw(r"\coursenumbered")]
+        for part in self.env.external_site_map.root.subtrees:
+            root += raw(rf"\coursepart{{{tex(part.caption)}}}")
+            for name in part.items:
+                root += files[str(name)]
+        root += raw(r"\coursepart{Appendix}\appendix")
+        for title, content in appendices:
+            if content:
+                root += heading(title, *content)
+        for section in list(root.findall(nodes.section)):
+            if section[0].astext() in RECURRING:
+                section.parent.insert(section.parent.index(section), raw(r"\coursetocoff"))
+                section.insert(1, raw(r"\coursetocon"))
+        # The bibliography stands in the chapter of that name, not once more at the end.
+        for entries in list(self.document.findall(thebibliography)):
+            entries.parent.remove(entries)
+            for note in list(entries.findall(lambda node: isinstance(node, (nodes.footnote, footnotetext, nodes.footnote_reference)))):
+                note.parent.remove(note)  # the address is the entry's own text
+            target = next(file for name, file in files.items() if name.endswith("bibliography"))
+            next(target.findall(nodes.section)).append(entries)
+
+
+class Cards(SphinxPostTransform):
+    """A card of the front page becomes a paragraph: its title, linked, and its text."""
+
+    default_priority = 750
+
+    def run(self, **kwargs) -> None:
+        def component(name):
+            return lambda node: isinstance(node, nodes.Element) and node.get("design_component") == name
+
+        for card in list(self.document.findall(component("card"))):
+            link = next(card.findall(nodes.reference), None)
+            body = next(card.findall(component("card-body")))
+            title, *text = body.children
+            words = nodes.strong("", title.astext())
+            if link is not None:
+                words = nodes.reference("", "", words, **{key: link[key] for key in ("refuri", "refid", "internal") if key in link})
+            paragraphs = [child for child in text if isinstance(child, nodes.paragraph)]
+            paragraphs[0].insert(0, [words, nodes.Text(". ")])
+            card.replace_self(paragraphs)
+
+
+# ------------------------------------------------------------------- writer
+
+class HandoutTranslator(LaTeXTranslator):
+    """Sphinx's writer with the site's numbers and boxes with a colour for each purpose."""
+
+    def number_of(self, kind: str, ids) -> int | None:
+        numbers = self.builder.env.toc_fignumbers.get(self.curfilestack[-1], {}).get(kind, {})
+        return next((numbers[name][-1] for name in ids if name in numbers), None)
+
+    def visit_figure(self, node):
+        number = self.number_of("figure", node["ids"])
+        if number:
+            self.body.append(rf"\setcounter{{figure}}{{{number - 1}}}")
+        super().visit_figure(node)
+
+    def visit_math(self, node):
+        if not self.in_title:
+            return super().visit_math(node)
+        # A bookmark holds plain text: Greek letters by their name, no braces.
+        plain = re.sub(r"\\([a-z]+)", lambda m: GREEK.get(m[1], m[1]), node.astext())
+        self.body.append(rf"\texorpdfstring{{\({node.astext()}\)}}{{{tex(re.sub('[{}_^]', '', plain))}}}")
+        raise nodes.SkipNode
+
+    def visit_math_block(self, node):
+        number = node.get("label") and node.get("number")
+        if number:
+            self.body.append(rf"\setcounter{{equation}}{{{number - 1}}}")
+        super().visit_math_block(node)
+
+    def visit_math_reference(self, node):
+        label = f"equation:{node['docname']}:{node['target']}"
+        self.body.append(rf"\hyperref[{label}]{{(\ref*{{{label}}})}}")
+        raise nodes.SkipNode
+
+    def visit_table(self, node):
+        self.body.append("\\begingroup\\small\n")
+        super().visit_table(node)
+
+    def depart_table(self, node):
+        super().depart_table(node)
+        self.body.append("\\endgroup\n")
+
+    def visit_literal(self, node):
+        # Names of code may break after these characters: TeX knows no place in them.
+        for text in list(node.findall(nodes.Text)):
+            text.parent.replace(text, nodes.Text(re.sub(r"(?<=[_(\[=.])(?=\w|[\"'])", "\u200b", text.astext())))
+        super().visit_literal(node)
+
+    def visit_admonition(self, node):
+        kind = next((name for name in node["classes"] if name in BOXES), "note")
+        self.body.append(rf"\begin{{coursebox}}{{{kind}}}")
+        self.no_latex_floats += 1
+
+    def depart_admonition(self, node):
+        self.no_latex_floats -= 1
+        self.body.append("\\end{coursebox}\n")
+
+
+def visit_exercise(self, node):
+    self.body.append(rf"\phantomsection\label{{exercise:{node['label']}}}\begin{{coursebox}}{{exercise}}")
+
+
+def depart_exercise(self, node):
+    self.body.append("\\end{coursebox}\n")
+
+
+# -------------------------------------------------------- the slides' handout
+
+class slide(nodes.General, nodes.Element):
+    """A slide, beside lines for notes."""
+
+
+class borrowed_figure(nodes.General, nodes.Element):
+    """A figure of a chapter, named by its label."""
+
+
+class Slide(SphinxDirective):
+    required_arguments, final_argument_whitespace, has_content = 1, True, True
+
+    def run(self):
+        return [slide("", *self.parse_content_to_nodes(), title=self.arguments[0])]
+
+
+class FigureOf(SphinxDirective):
+    required_arguments = 1
+    option_spec = {"width": directives.percentage}
+
+    def run(self):
+        return [borrowed_figure("", label=self.arguments[0], width=self.options.get("width", 100))]
+
+
+class BorrowFigures(SphinxPostTransform):
+    """Put a chapter's figure, without its caption, where the handout names it."""
+
+    default_priority = 2
+
+    def run(self, **kwargs) -> None:
+        for node in list(self.document.findall(borrowed_figure)):
+            docname, name, _ = self.env.get_domain("std").labels[node["label"]]
+            figure = next(found for found in self.env.get_doctree(docname).findall(nodes.figure) if name in found["ids"])
+            picture = next(found for found in figure.findall(nodes.container) if found.get("nb_element") == "mime_bundle").deepcopy()
+            for image in picture.findall(nodes.image):
+                image["width"] = f"{node['width']}%"
+                image["align"] = "center"
+            node.replace_self(picture)
+
+
+def visit_slide(self, node):
+    self.body.append(rf"\begin{{courseslide}}{{{tex(node['title'])}}}" + "\n")
+
+
+def depart_slide(self, node):
+    self.body.append("\n\\end{courseslide}\n")
+
+
+# ------------------------------------------------------------- configuration
+
+def configure(app: Sphinx, config) -> None:
+    """Two documents in one run: the book, and the slides' content with space for notes."""
+    about = yaml.safe_load((BOOK.parent / "CITATION.cff").read_text(encoding="utf-8"))
+    config.latex_engine = ENGINE
+    config.latex_use_xindy = False
+    config.latex_table_style = ["booktabs"]
+    config.latex_show_urls = "footnote"
+    config.latex_domain_indices = False
+    config.latex_additional_files = [str(BOOK / "handout.sty")]
+    config.numfig_secnum_depth = 0
+    title = tex(about["title"])
+    config.latex_documents = [
+        (config.master_doc, "multilevel-handout.tex", title, tex(config.author), "manual", False),
+        ("slides/handout", "multilevel-slides.tex", title, tex(config.author), "howto", False)]
+    # Not a page of the site.
+    config.exclude_patterns = [pattern for pattern in config.exclude_patterns if pattern != "slides/handout.md"]
+    facts = {"coursetitle": title, "courseauthor": tex(config.author), "courseversion": about["version"],
+             "coursedate": config.today, "courselicence": " · ".join(map(str, [about["license"]] if isinstance(about["license"], str)
+                                                                         else about["license"])),
+             "coursekeywords": tex(", ".join(about["keywords"])), "courseabstract": tex(about["abstract"])}
+    config.latex_elements = {
+        "papersize": "a4paper", "pointsize": "10pt", "extraclassoptions": "openany,oneside", "fncychap": "",
+        "babel": r"\usepackage[english]{babel}", "figure_align": "htbp", "makeindex": "", "printindex": "",
+        "fontpkg": "", "fontenc": r"\usepackage{fontspec}", "geometry": r"\usepackage[margin=25mm,bottom=27mm,headheight=14pt]{geometry}",
+        "sphinxsetup": "", "maketitle": r"\coursetitlepage", "tableofcontents": r"\coursecontents",
+        "extrapackages": "".join(rf"\newcommand{{\{name}}}{{{text}}}" for name, text in facts.items()) + r"\usepackage{handout}",
+        "preamble": r"\coursesetup",
+    }
+
+
+def setup(app: Sphinx) -> dict:
+    app.connect("config-inited", configure, priority=900)
+    app.set_translator("latex", HandoutTranslator)
+    app.add_directive("slide", Slide)
+    app.add_directive("figure-of", FigureOf)
+    app.add_node(slide, latex=(visit_slide, depart_slide))
+    app.add_node(borrowed_figure)
+    for node in (exercise_node, exercise_enumerable_node):
+        app.add_node(node, override=True, latex=(visit_exercise, depart_exercise))
+    for transform in (BorrowFigures, TablesFromHtml, Cards, Unfold):
+        app.add_post_transform(transform)
+    return {"parallel_read_safe": True}
