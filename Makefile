@@ -6,10 +6,10 @@ export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help env site strict pdf handout test golden audit serve bench reference lock clean
+.PHONY: help env site strict slides notebooks pdf handout public changed lint test binder-check golden audit serve bench reference lock fresh clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 env: ## set up the pinned environment in .venv (every other target does this by itself)
 	@$(PYTHON) book/setup_env.py
@@ -20,14 +20,35 @@ site: env ## build the website into _build/html
 strict: env ## build the website from a clean tree, as the continuous integration does
 	@$(BIN)/python book/build.py --clean
 
+slides: env ## build the slides into _build/slides (`make site` puts them beside the chapters too)
+	@$(BIN)/python book/slides.py
+
+notebooks: site ## pack the chapters as notebooks with helper and data, _build/html/downloads/multilevel-notebooks.zip
+
 pdf: env ## build the book as a PDF, _build/pdf/multilevel-handout.pdf (needs TeX)
 	@$(BIN)/python book/pdf.py
 
 handout: pdf ## the slides' content with space for notes, _build/pdf/multilevel-slides.pdf (made together with the book)
 
+public: strict pdf ## all that is published, in _build/html: the site from a clean tree, the PDFs, slides and notebooks
+	@cp _build/pdf/multilevel-*.pdf _build/html/downloads/
+
+changed: ## list the pages that differ from BASE=origin/main
+	@git diff --name-only --merge-base $(or $(BASE),origin/main) -- index.md chapters slides | sed 's/^/- /'
+
+lint: env ## check the workflows and the files in deploy
+	@$(BIN)/python -m pip install --quiet -r deploy/requirements.txt
+	@yamllint .github deploy _config.yml _toc.yml
+	@check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@zizmor --offline --quiet .github/workflows
+	@crossplane lex deploy/nginx.conf > /dev/null
+
 test: site ## run all tests: the helper package, the numbers, the chapters, the built site, the PDFs where TeX is
 	@! $(BIN)/python book/pdf.py --check 2> /dev/null || $(BIN)/python book/pdf.py
 	@$(BIN)/python -m pytest -n 2 --dist loadscope tests
+
+binder-check: env ## do what a launch in Binder does, in an empty environment, and run a chapter there (minutes)
+	@$(BIN)/python binder/check.py
 
 golden: env ## run all chapters and keep their outputs in tests/golden
 	@$(BIN)/python tests/golden.py
@@ -54,6 +75,10 @@ reference: ## remake what comes from R, in tests/reference and chapters/r (needs
 
 lock: ## renew requirements.lock after an edit of requirements.txt (needs uv)
 	uv pip compile --universal --python-version 3.11 --no-annotate --quiet requirements.txt -o requirements.lock
+
+fresh: ## renew requirements.lock with the newest versions that requirements.txt allows (needs uv)
+	rm -f requirements.lock
+	@$(MAKE) --no-print-directory lock
 
 clean: ## remove everything that was built, and the environment
 	rm -rf _build .venv book/node_modules book/audit/node_modules .pytest_cache .hypothesis

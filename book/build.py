@@ -83,10 +83,10 @@ def use_plain_kernels(folder: Path) -> None:
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel of this environment, not the user's
 
 
-def execute_chapters(root: Path, cache_path: Path) -> None:
-    """Run the chapters whose code has changed, one on each core, ahead of Sphinx.
+def execute_notebooks(paths: list[Path], cache_path: Path) -> None:
+    """Run the notebooks whose code has changed, one on each core, ahead of Sphinx.
 
-    Sphinx runs those that failed here once more and reports them with the cell.
+    Sphinx runs chapters that failed here once more and reports them with the cell.
     """
     from jupyter_cache import get_cache
     from jupyter_cache.executors import load_executor
@@ -97,13 +97,30 @@ def execute_chapters(root: Path, cache_path: Path) -> None:
     # One chapter runs on each core already: more threads of linear algebra only get in each other's way.
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
     cache = get_cache(cache_path)
-    for path in sorted((root / "chapters").glob("*.md")):
-        if "{code-cell}" in path.read_text(encoding="utf-8"):
-            cache.add_nb_to_project(str(path), read_data={"name": "myst_nb_md", "type": "plugin"})
-    stale = cache.list_unexecuted()
+    for path in paths:
+        cache.add_nb_to_project(str(path), read_data={"name": "myst_nb_md", "type": "plugin"})
+    stale = [record for record in cache.list_unexecuted() if Path(record.uri) in paths]
     if stale:
         print(f"Running {len(stale)} chapters: {', '.join(sorted(Path(r.uri).stem for r in stale))}", flush=True)
-        load_executor("local-parallel", cache=cache, logger=logger).run_and_cache(timeout=180)
+        load_executor("local-parallel", cache=cache, logger=logger).run_and_cache(
+            filter_pks=[record.pk for record in stale], timeout=180)
+
+
+def execute_chapters(root: Path, cache_path: Path) -> None:
+    """Run the chapters, and the deck of slides, as far as they are stale."""
+    execute_notebooks([path for path in [*sorted((root / "chapters").glob("*.md")), *(root / "slides").glob("deck.md")]
+                       if "{code-cell}" in path.read_text(encoding="utf-8")], cache_path)
+
+
+def add_extras(root: Path, work: Path, site: Path) -> None:
+    """Put beside the chapters what is made from the same sources: slides, and notebooks to run at home."""
+    from notebooks import write_archive
+    from slides import write_deck
+
+    deck, cache_path = root / "slides" / "deck.md", work / "_build" / ".jupyter_cache"
+    if deck.exists():
+        write_deck(deck, cache_path, site / "slides", book="../")
+        write_archive(root, cache_path, site / "downloads" / "multilevel-notebooks.zip")
 
 
 def draw_pictures(root: Path, folder: Path, key: str) -> None:
@@ -150,7 +167,8 @@ def build(root: Path = ROOT, work: Path = WORK, site: Path = SITE) -> int:
     from page import add_cards
     from slim import slim
 
-    publish(work / "_build" / "html", site, finish=lambda fresh: (add_cards(fresh), slim(fresh)))
+    publish(work / "_build" / "html", site,
+            finish=lambda fresh: (add_cards(fresh), slim(fresh), add_extras(root, work, fresh)))
     (work / "unfinished").unlink()
     print(f"Built in {time.monotonic() - started:.0f} s. Open {site.relative_to(root) / 'index.html'} "
           "or run `make serve`.")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.config import Config
 
 import page
 
@@ -70,7 +71,16 @@ def write_not_found(app: Sphinx, exception: Exception | None) -> None:
     (Path(app.outdir) / "404.html").write_text((BOOK / "404.html").read_text("utf-8").replace("{links}", links), "utf-8")
 
 
+def launch_only_from_a_repository(app: Sphinx, config: Config) -> None:
+    """No launch buttons where _config.yml names no repository: the theme would make dead ones or fail."""
+    options = config.html_theme_options
+    if not options.get("repository_url"):
+        options.pop("repository_url", None)
+        options["launch_buttons"] = {}
+
+
 def setup(app: Sphinx) -> dict:
+    app.connect("config-inited", launch_only_from_a_repository)
     page.setup(app)
     app.connect("config-inited", set_version)
     app.connect("build-finished", write_not_found)

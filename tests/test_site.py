@@ -14,7 +14,7 @@ LEFT_OUT = {"genindex.html", "search.html"}  # made by Sphinx, without content o
 @pytest.fixture(scope="module")
 def pages(site):
     return {path.relative_to(site).as_posix(): BeautifulSoup(path.read_text("utf-8"), "html.parser")
-            for path in sorted(site.rglob("*.html")) if path.name not in LEFT_OUT and "_static" not in path.parts}
+            for path in sorted(site.rglob("*.html")) if path.name not in LEFT_OUT and not {"_static", "slides"} & set(path.parts)}
 
 
 def test_every_page_of_the_table_of_contents_is_built(pages):

@@ -1,0 +1,158 @@
+"""Do what Binder does, in an empty environment, and run a chapter there in a browser.
+
+    python binder/check.py [chapter ...]
+
+The steps are those of the image that repo2docker builds: a new environment with JupyterLab and
+`requirements.txt`, then `postBuild`, in a copy of the course with a home directory of its own.
+A browser opens the chapter's address as the launch button does, runs all cells, and scrolls to
+the end. Takes minutes; needs Chromium and the registry of Python packages. `make binder-check`.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import venv
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parent.parent
+TOKEN = "binder-check"
+FIGURES = '.jp-RenderedSVG img, .jp-OutputArea-output [data-mime-type="image/svg+xml"], .jp-OutputArea .main-svg'
+FAULTS = '[data-mime-type="application/vnd.jupyter.error"], [data-mime-type="application/vnd.jupyter.stderr"]'
+
+
+def megabytes(folder: Path) -> int:
+    return round(sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_symlink()) / 1e6)
+
+
+def make_environment(folder: Path) -> Path:
+    """Install what the image has into `folder`."""
+    start = time.monotonic()
+    venv.create(folder, with_pip=True)
+    for what, arguments in [("requirements.txt", ["-r", ROOT / "binder/requirements.txt"]),
+                            ("JupyterLab", ["jupyterlab"])]:
+        subprocess.run([folder / "bin/python", "-m", "pip", "install", "-q", *arguments], check=True)
+        print(f"{what}: {megabytes(folder)} MB, {time.monotonic() - start:.0f} s", flush=True)
+    return folder
+
+
+def copy_course(folder: Path) -> None:
+    """The files that a clone would have once all is committed."""
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
+                            check=True, capture_output=True, text=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+
+
+def start_lab(course: Path, programs: Path, home: Path) -> tuple[subprocess.Popen, str]:
+    """Run postBuild, then JupyterLab; return its process and address."""
+    kept = {name: value for name, value in os.environ.items()
+            if not name.startswith(("JUPYTER", "IPYTHON", "PYTHON", "VIRTUAL_ENV"))}
+    environment = kept | {"HOME": str(home), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run(["sh", "binder/postBuild"], cwd=course, env=environment, check=True)
+    log = open(home / "lab.log", "w+")
+    lab = subprocess.Popen([programs / "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
+                            "--ServerApp.port_retries=50", f"--IdentityProvider.token={TOKEN}"],
+                           cwd=course, env=environment, stdout=log, stderr=log)
+    for _ in range(240):
+        found = re.search(r"http://127\.0\.0\.1:\d+/", (home / "lab.log").read_text())
+        if found:
+            return lab, found[0]
+        time.sleep(0.5)
+    lab.kill()
+    sys.exit((home / "lab.log").read_text())
+
+
+def kernels(address: str) -> list:
+    with urllib.request.urlopen(f"{address}api/kernels?token={TOKEN}") as answer:
+        return json.load(answer)
+
+
+def kernel_memory(lab: subprocess.Popen) -> int:
+    """The largest memory, in MB, that a kernel of this server has held (Linux)."""
+    peaks = [0]
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            text = status.read_text()
+        except OSError:  # gone by now
+            continue
+        if f"\nPPid:\t{lab.pid}\n" in text:
+            peaks += map(int, re.findall(r"VmHWM:\s+(\d+)", text))
+    return max(peaks) // 1024
+
+
+def run_chapter(page, address: str, name: str, patience: float = 300) -> dict:
+    """Open a chapter as the launch button does and run all its cells; what was seen."""
+    page.goto(f"{address}lab/tree/chapters/{name}.md?token={TOKEN}&reset")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=90_000)
+    time.sleep(3)  # a dialog would come now
+    seen = {"dialogs": page.locator(".jp-Dialog").all_inner_texts(), "figures": set(), "faults": set()}
+    if seen["dialogs"] or "{code-cell}" not in (ROOT / f"chapters/{name}.md").read_text("utf-8"):
+        return seen
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
+    idle, end = 0, time.monotonic() + patience
+    while idle < 4:
+        if time.monotonic() > end:
+            sys.exit(f"{name} did not come to its end within {patience:.0f} s.")
+        time.sleep(1)
+        states = [kernel["execution_state"] for kernel in kernels(address)]
+        idle = idle + 1 if states and set(states) == {"idle"} else 0
+    # JupyterLab keeps only what is in view: look at all of it on the way down.
+    outer = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer")
+    outer.evaluate("box => box.scrollTo(0, 0)")
+    top = -1
+    while outer.evaluate("box => box.scrollTop") != top:
+        top = outer.evaluate("box => box.scrollTop")
+        page.wait_for_timeout(500)
+        for key, selector in [("figures", FIGURES), ("faults", FAULTS)]:
+            seen[key] |= set(page.locator(selector).evaluate_all(
+                "(found, top) => found.map("
+                "e => Math.round((e.getBoundingClientRect().top + top) / 50) + ' ' + e.innerText)", top))
+        outer.evaluate("box => box.scrollBy(0, box.clientHeight * .8)")
+        page.wait_for_timeout(300)
+    seen["dialogs"] = page.locator(".jp-Dialog").all_inner_texts()
+    page.screenshot(path=ROOT / "_build" / f"binder-{name}.png")
+    return seen
+
+
+def main(names: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        for part in ("course", "home"):
+            (folder / part).mkdir()
+        # an environment that is there already may be named, to save the minutes of making it
+        programs = Path(os.environ.get("BINDER_ENV") or make_environment(folder / "environment")) / "bin"
+        copy_course(folder / "course")
+        lab, address = start_lab(folder / "course", programs, folder / "home")
+        try:
+            with sync_playwright() as playwright:
+                chromium = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])))
+                browser = playwright.chromium.launch(executable_path=chromium, args=[
+                    "--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+                page = browser.new_page(viewport={"width": 1280, "height": 900})
+                for name in names:
+                    start = time.monotonic()
+                    seen = run_chapter(page, address, name)
+                    print(f"{name}: {len(seen['figures'])} figures, {time.monotonic() - start:.0f} s, "
+                          f"kernel {kernel_memory(lab)} MB", flush=True)
+                    code = (ROOT / f"chapters/{name}.md").read_text("utf-8").count("{code-cell}")
+                    if seen["dialogs"] or seen["faults"] or (code and not seen["figures"]):
+                        sys.exit(f"{name}: {seen}")
+                browser.close()
+        finally:
+            lab.terminate()
+            lab.wait()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or ["residuals", "glossary"])

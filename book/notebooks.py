@@ -1,0 +1,105 @@
+"""Pack everything to run at home: the chapters as notebooks, the helper package, the data.
+
+A chapter's text is MyST; Jupyter alone shows Markdown. So quoted numbers become what they are on
+the site, links to other pages their words, and boxes a title in bold. The archive is the same,
+byte for byte, whenever its contents are.
+"""
+
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import yaml
+
+FOLDER = "multilevel-modeling"
+README = """# Introduction to Multilevel Modeling: everything to run at home
+
+    python3 -m venv course-env
+    source course-env/bin/activate        # Windows: course-env\\Scripts\\activate
+    python -m pip install -r requirements.txt jupyterlab
+    jupyter lab chapters
+
+Open a notebook and choose Run, Run All Cells. Each needs the folders `chapters/mlm` and `data`
+where they are. Text and figures: CC BY 4.0, code: MIT, data: see data/README.md.
+"""
+FETCH = """# Where the notebook has come alone, as in Colab: bring the course's helper and data.
+import os
+if not os.path.isdir("mlm"):
+    !git clone --quiet --depth 1 {address} course
+    %pip install --quiet -r course/binder/requirements.txt
+    %cd course/chapters"""
+
+
+def plain_text(text: str, values: dict, titles: dict) -> str:
+    """MyST as Markdown that Jupyter shows."""
+    from slides import set_numbers
+
+    def words(match):
+        role, content = match[1], match[2]
+        named = re.fullmatch(r"(.*?)\s*<([^>]+)>", content, flags=re.S)
+        if named:
+            return named[1]
+        return f"*{titles.get(content, content)}*" if role in ("ref", "numref") else content
+
+    text = set_numbers(text, values)
+    text = re.sub(r"\{(ref|numref|term|eq|cite(?::\w+)?)\}`([^`]+)`", words, text)
+    text = re.sub(r"^\([\w-]+\)=\n", "", text, flags=re.M)
+    text = re.sub(r"^ *(?::{3,}|`{3,})\{[\w-]+\} *(.*)\n((?::[\w-]+:.*\n)*)", _box_title, text, flags=re.M)
+    return re.sub(r"^ *:{3,}\s*$", "", text, flags=re.M)
+
+
+def _box_title(match):
+    return f"**{match[1].strip()}**\n\n" if match[1].strip() else ""
+
+
+def boxes_in_colons(text: str) -> str:
+    """Fences of boxes written with backticks, in colons: Jupyter would take the text for code."""
+    return re.sub(r"^(`{3,})(\{(?!code-cell)[\w-]+\}.*?)^\1\s*$", r":::\2:::", text, flags=re.M | re.S)
+
+
+def to_notebook(chapter: Path, values: dict, titles: dict, address: str) -> str:
+    """A chapter as a notebook without outputs, as JSON."""
+    import jupytext
+    import nbformat
+
+    notebook = jupytext.read(chapter)
+    if address:
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(FETCH.format(address=address)))
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"  # jupytext's own are drawn by chance
+        if cell.cell_type == "markdown":
+            cell.source = plain_text(boxes_in_colons(cell.source), values, titles)
+    notebook.metadata = {"kernelspec": dict(notebook.metadata["kernelspec"])}
+    return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def all_values(cache_path: Path, chapters: list[Path]) -> dict:
+    """Every glued number of the chapters, by its name and by its chapter and name."""
+    from slides import glued_values, read_executed
+
+    return {chapter.name: glued_values(read_executed(chapter, cache_path).cells) for chapter in chapters}
+
+
+def write_archive(root: Path, cache_path: Path, target: Path) -> int:
+    """Write the zip file; return how many notebooks are in it."""
+    chapters = [path for path in sorted((root / "chapters").glob("*.md")) if "{code-cell}" in path.read_text("utf-8")]
+    address = yaml.safe_load((root / "_config.yml").read_text("utf-8"))["repository"]["url"]
+    titles = {label: title for path in (root / "chapters").glob("*.md")
+              for label, title in re.findall(r"^\(([\w-]+)\)=\n#+ (.+)$", path.read_text("utf-8"), flags=re.M)}
+    values = all_values(cache_path, chapters)
+    elsewhere = {f"{name}::{key}": value for name, glued in values.items() for key, value in glued.items()}
+    files = {"README.md": README, "requirements.txt": (root / "binder/requirements.txt").read_text("utf-8")}
+    for chapter in chapters:
+        files[f"chapters/{chapter.stem}.ipynb"] = to_notebook(chapter, elsewhere | values[chapter.name], titles, address)
+    for path in [*(root / "chapters/mlm").glob("*.py"), *(root / "chapters/r").glob("*"), root / "data/hsb.csv",
+                 root / "data/README.md", root / "LICENSE", root / "LICENSE-TEXT"]:
+        files[path.relative_to(root).as_posix()] = path.read_text("utf-8")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(f"{FOLDER}/{name}")  # dated 1980
+            entry.external_attr = 0o644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, files[name])
+    return len(chapters)

@@ -1,0 +1,215 @@
+"""Make the deck, slides/deck.md, into a folder that a browser opens without a network.
+
+    python book/slides.py     into _build/slides; `make site` puts one beside the chapters
+
+The deck is a notebook like the chapters, run by the same tools and cached with them. The
+metadata of its cells are those of Jupyter's slideshow: a cell of type "slide" begins a slide,
+one of type "notes" speaks to the presenter. reveal.js shows the slides; KaTeX sets the
+mathematics while the deck is built. nbconvert's own slides were tried first: they ask foreign
+hosts for MathJax and more, and fit code and its output into a slide one below the other only.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html import escape
+from pathlib import Path
+
+from build import ROOT, WORK, execute_notebooks, execution_key, last_change, page_key, prepare
+
+BOOK = Path(__file__).parent
+OUT = ROOT / "_build" / "slides"
+PARTS = {
+    "reveal.js/dist/reveal.css": "reveal.css",
+    "reveal.js/dist/reset.css": "reset.css",
+    "reveal.js/dist/reveal.js": "reveal.js",
+    "reveal.js/plugin/notes/notes.js": "notes.js",
+    "reveal.js/LICENSE": "LICENSE-reveal.js",
+    "katex/dist/katex.min.css": "katex/katex.min.css",
+    "katex/dist/fonts": "katex/fonts",
+}
+GLUE = re.compile(r"\{glue:text\}`((?:[\w-]+\.md::)?\w+)(?::([^`]+))?`")
+SET_FORMULAS = """const katex = require("katex"), fs = require("fs");
+const formulas = JSON.parse(fs.readFileSync(0));
+console.log(JSON.stringify(formulas.map(([tex, displayMode]) => katex.renderToString(tex, {displayMode}))));"""
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="description" content="Slides on two-level models in Python, after Sven Rieger (2023).">
+<title>Slides: Introduction to Multilevel Modeling</title>
+<link rel="stylesheet" href="reset.css">
+<link rel="stylesheet" href="reveal.css">
+<link rel="stylesheet" href="katex/katex.min.css">
+<link rel="stylesheet" href="deck.css">
+</head>
+<body>
+<main class="reveal"><div class="slides">
+{slides}
+</div></main>
+<script src="reveal.js"></script>
+<script src="notes.js"></script>
+<script src="deck.js"></script>
+</body>
+</html>
+"""
+
+
+def read_executed(deck: Path, cache_path: Path):
+    """The deck with the outputs that the cache has for it."""
+    import jupytext
+    from jupyter_cache import get_cache
+
+    notebook = jupytext.read(deck)
+    try:
+        return get_cache(cache_path).merge_match_into_notebook(notebook)[1]
+    except KeyError:
+        raise SystemExit(f"{deck.name} did not run to its end; what is wrong stands above.") from None
+
+
+def glued_values(cells) -> dict:
+    """What ``mlm.glue`` kept in these cells, by name."""
+    import ast
+
+    return {output.metadata["scrapbook"]["name"]: ast.literal_eval(text)
+            for cell in cells for output in cell.get("outputs", []) if "scrapbook" in output.get("metadata", {})
+            for kind, text in output.data.items() if kind.endswith("text/plain")}
+
+
+def group_slides(notebook) -> list:
+    """The cells of each slide."""
+    slides = []
+    for cell in notebook.cells:
+        if cell.metadata.get("slideshow", {}).get("slide_type") == "slide":
+            slides.append([])
+        slides[-1].append(cell)
+    return slides
+
+
+def set_numbers(text: str, values: dict) -> str:
+    """The text with the numbers that it quotes, with minus signs as on the site."""
+    def number(match):
+        return format(values[match[1]], match[2] or "").replace("-", "\N{MINUS SIGN}")
+
+    return GLUE.sub(number, text)
+
+
+class Markdown:
+    """Markdown to HTML; formulas are collected and set together, since node is slow to start."""
+
+    def __init__(self):
+        from markdown_it import MarkdownIt
+        from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+        self.formulas = []
+        self.parser = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, renderer=self._remember)
+
+    def _remember(self, tex, options):
+        self.formulas.append((tex, options["display_mode"]))
+        return f"\0{len(self.formulas) - 1}\0"
+
+    def html(self, text):
+        return self.parser.render(text)
+
+    def with_formulas(self, page):
+        done = subprocess.run(["node", "-e", SET_FORMULAS], input=json.dumps(self.formulas), cwd=BOOK, check=True,
+                              capture_output=True, text=True)
+        whole = json.loads(done.stdout)
+        return re.sub("\0(\\d+)\0", lambda match: whole[int(match[1])], page)
+
+
+def show_code(source: str) -> str:
+    from pygments import highlight
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import PythonLexer
+
+    return highlight(source, PythonLexer(), HtmlFormatter())
+
+
+def show_outputs(cell, figures: dict) -> str:
+    """Tables as they are, pictures as files of their own: `figures` collects them."""
+    parts = []
+    for output in cell.outputs:
+        data = output.get("data", {})
+        if "image/svg+xml" in data:
+            name = f"figure-{len(figures) + 1}.svg"
+            figures[name] = data["image/svg+xml"]
+            alt = escape(cell.metadata["mystnb"]["image"]["alt"].strip())
+            parts.append(f'<figure><img src="{name}" alt="{alt}"></figure>')
+        elif "text/html" in data:
+            parts.append(data["text/html"])
+    return "".join(parts)
+
+
+def slide_html(cells, number: int, values: dict, markdown: Markdown, figures: dict, book: str | None) -> str:
+    """One slide: text to the left and figure to the right, or below if the cell's tags say so."""
+    text, notes, picture, layout = [], "", "", ""
+    for cell in cells:
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "markdown":
+            html = markdown.html(set_numbers(cell.source, values))
+            if cell.metadata.get("slideshow", {}).get("slide_type") == "notes":
+                notes = html
+            else:
+                text.append(html)
+            continue
+        if "show" in tags:
+            text.append(show_code(cell.source))
+        shown = show_outputs(cell, figures)
+        if "<figure>" in shown:
+            picture, layout = shown, "below" if "below" in tags else "beside"
+        else:
+            text.append(shown)
+    chapter = cells[0].metadata["chapter"]
+    where = f'<a href="{book}chapters/{chapter}.html">{chapter}</a>' if book else chapter
+    heading, body = re.fullmatch(r"\s*(<h[12]>.*?</h[12]>)(.*)", "".join(text), re.S).groups()
+    return (f'<section id="slide-{number}" class="{"title" if heading.startswith("<h1") else layout}">{heading}'
+            f'<div class="body"><div class="text">{body}</div>{picture}</div>'
+            f'<footer>Sven Rieger’s slide {number} in Python. Chapter: {where}</footer>'
+            f'<aside class="notes">{notes}</aside></section>')
+
+
+def write_deck(deck: Path, cache_path: Path, folder: Path, book: str | None = None) -> int:
+    """Write the deck into `folder`; return how many slides it has.
+
+    `book` is the way from there to the book's first page; without it chapters are named, not linked.
+    """
+    notebook = read_executed(deck, cache_path)
+    markdown, figures, slides = Markdown(), {}, []
+    for number, cells in enumerate(group_slides(notebook), 1):
+        slides.append(slide_html(cells, number, glued_values(cells), markdown, figures, book))
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "index.html").write_text(markdown.with_formulas(PAGE.format(slides="\n".join(slides))), encoding="utf-8")
+    for name, picture in figures.items():
+        (folder / name).write_text(picture, encoding="utf-8")
+    for name in ("deck.css", "deck.js"):
+        shutil.copyfile(deck.with_name(name), folder / name)
+    for source, target in PARTS.items():
+        source, target = BOOK / "node_modules" / source, folder / target
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=lambda _, names: [n for n in names if not n.endswith(".woff2")])
+        else:
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(source, target)
+    return len(slides)
+
+
+def main() -> None:
+    os.environ["SOURCE_DATE_EPOCH"] = last_change(ROOT)
+    was_unfinished = (WORK / "unfinished").exists()
+    prepare(WORK, execution_key(), page_key())
+    cache_path, deck = WORK / "_build" / ".jupyter_cache", ROOT / "slides" / "deck.md"
+    execute_notebooks([deck], cache_path)
+    if not was_unfinished:
+        (WORK / "unfinished").unlink()  # the site's marker is the site's affair
+    number = write_deck(deck, cache_path, OUT)
+    print(f"{number} slides. Open {OUT.relative_to(ROOT) / 'index.html'}; for a PDF, add ?print-pdf and print.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""What can be downloaded to run at home: whole, readable in Jupyter, and running in a folder of its own."""
+
+import os
+import subprocess
+import sys
+import zipfile
+
+import nbformat
+import pytest
+
+import notebooks
+from conftest import ROOT
+from golden import chapters, code_of
+
+CACHE = ROOT / "_build/work/_build/.jupyter_cache"
+
+
+@pytest.fixture(scope="module")
+def folder(site, tmp_path_factory):
+    target = tmp_path_factory.mktemp("home")
+    with zipfile.ZipFile(site / "downloads/multilevel-notebooks.zip") as archive:
+        archive.extractall(target)
+    return target / notebooks.FOLDER
+
+
+def test_archive_is_the_same_whenever_its_contents_are(site, tmp_path):
+    notebooks.write_archive(ROOT, CACHE, tmp_path / "again.zip")
+    assert (tmp_path / "again.zip").read_bytes() == (site / "downloads/multilevel-notebooks.zip").read_bytes()
+
+
+@pytest.mark.parametrize("chapter", chapters(), ids=lambda path: path.stem)
+def test_notebook_is_valid_and_its_text_is_plain(chapter, folder):
+    import jupytext
+
+    notebook = nbformat.read(folder / f"chapters/{chapter.stem}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert code_of(notebook) == code_of(jupytext.read(chapter))
+    for cell in notebook.cells:
+        for leftover in ("{glue", "{ref}", "{term}", "{cite", "```{", ":::"):
+            assert cell.cell_type == "code" or leftover not in cell.source, (leftover, cell.source)
+
+
+def test_a_notebook_runs_where_it_was_unpacked(folder):
+    """In a process that knows nothing of the checkout."""
+    code = ("import nbformat, sys; from nbclient import NotebookClient\n"
+            "notebook = nbformat.read('residuals.ipynb', as_version=4)\n"
+            "NotebookClient(notebook, timeout=120, kernel_name='python3').execute()\n"
+            "print(sum(len(cell.get('outputs', [])) for cell in notebook.cells))")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder / "chapters", env=environment,
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 5
+
+
+def test_a_notebook_of_a_fork_fetches_what_it_needs():
+    """One visible cell, for Colab and the like; without an address there is nothing to fetch from."""
+    values = notebooks.all_values(CACHE, [ROOT / "chapters/residuals.md"])["residuals.md"]
+    for address, first in [("https://example.org/fork", "# Where the notebook has come alone"), ("", "")]:
+        text = notebooks.to_notebook(ROOT / "chapters/residuals.md", values, {}, address)
+        cell = nbformat.reads(text, as_version=4).cells[0]
+        assert (cell.cell_type == "code") == bool(address)
+        assert cell.source.startswith(first) and (not address or f"--depth 1 {address} course" in cell.source)

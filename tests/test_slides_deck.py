@@ -1,0 +1,129 @@
+"""The deck: it follows the source's slides, its numbers are the chapters', and every slide fits."""
+
+import json
+import re
+
+import jupytext
+import pytest
+from bs4 import BeautifulSoup
+
+import slides
+from conftest import ROOT
+from golden import GOLDEN
+from test_browser import browser  # noqa: F401  (the fixture)
+
+TITLES = [
+    "Introduction to Multilevel Modeling", "Preface: Software I", "Preface: Software II", "Preface: Dataset",
+    "Why multilevel modelling?", "Preliminaries: Logic of hierarchical linear models I",
+    "Preliminaries: Logic of hierarchical linear models II", "Preliminaries: Logic of hierarchical linear models III",
+    "Excursion: Fixed effects approach I", "Excursion: Fixed effects approach II", "Random effects approach",
+    "Model Equation", "Meaning of the parameters", "A closer look at the random effects and residuals I",
+    "A closer look at the random effects and residuals II", "Overview of Multilevel Models", "References"]
+
+
+@pytest.fixture(scope="module")
+def folder(site):
+    return site / "slides"
+
+
+@pytest.fixture(scope="module")
+def sections(folder):
+    return BeautifulSoup((folder / "index.html").read_text("utf-8"), "html.parser").select("section")
+
+
+@pytest.fixture(scope="module")
+def cells():
+    """The cells of each slide, with the outputs of the build."""
+    cache = ROOT / "_build/work/_build/.jupyter_cache"
+    return slides.group_slides(slides.read_executed(ROOT / "slides/deck.md", cache))
+
+
+def test_slides_are_the_sources_one_by_one(sections):
+    assert [section.find(["h1", "h2"]).get_text() for section in sections] == TITLES
+
+
+def test_every_slide_has_notes_and_leads_to_a_chapter(sections):
+    for section in sections:
+        assert len(section.select_one("aside.notes").get_text(strip=True)) > 60, section["id"]
+        assert re.fullmatch(r"\.\./chapters/[\w-]+\.html", section.select_one("footer a")["href"])
+
+
+def test_figures_have_alt_text_and_nothing_is_left_over(sections, folder):
+    pictures = [picture for section in sections for picture in section.find_all("img")]
+    assert len(pictures) == 4
+    assert all(len(picture["alt"]) > 100 and (folder / picture["src"]).exists() for picture in pictures)
+    page = " ".join(section.get_text() for section in sections)
+    assert not re.search(r"\{glue|\$|np\.float|\0|Traceback|Warning", page)
+
+
+def test_equations_carry_the_slides_numbers(sections):
+    assert [tag.get_text() for section in sections for tag in section.select(".katex-html .tag")] == [
+        f"({number})" for number in range(1, 7)]
+
+
+def test_numbers_are_those_of_the_chapters(cells):
+    """A name that a slide quotes is glued by its chapter too (or by the one on the data), with the same value."""
+    def golden(chapter):
+        path = GOLDEN / f"{chapter}.ipynb"
+        return slides.glued_values(jupytext.read(path).cells) if path.exists() else {}
+
+    checked = 0
+    for slide in cells:
+        known = golden("dataset") | golden(slide[0].metadata["chapter"])
+        for name, value in slides.glued_values(slide).items():
+            expected = known[name]
+            assert value == (pytest.approx(expected, rel=1e-8) if isinstance(expected, float) else expected), name
+            checked += 1
+    assert checked > 30
+
+
+def test_no_statistic_is_typed(cells):
+    """Decimals stand in the text only as quoted values."""
+    for slide in cells:
+        for cell in slide:
+            if cell.cell_type == "markdown":
+                typed = re.sub(r"\{glue:text\}`[^`]*`|CC BY 4\.0", "", cell.source)
+                assert not re.search(r"\d\.\d", typed), cell.source
+
+
+def test_every_slide_fits_from_disk_and_without_a_network(browser, folder):  # noqa: F811
+    context = browser.new_context(viewport={"width": 1280, "height": 720}, offline=True)
+    page = context.new_page()
+    heard, asked = [], []
+    page.on("console", lambda message: heard.append(message.text))
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((folder / "index.html").as_uri())
+    page.wait_for_function("Reveal.isReady()")
+    for number in range(1, len(TITLES) + 1):
+        size = page.evaluate("""() => {
+            const slide = Reveal.getCurrentSlide(), box = slide.getBoundingClientRect();
+            const foot = slide.querySelector("footer").getBoundingClientRect().top;
+            const inner = [...slide.querySelectorAll(".body *")].filter(e => !e.closest(".katex-mathml"))
+                .map(e => e.getBoundingClientRect()).filter(b => b.width);
+            return {id: slide.id, scroll: [slide.scrollWidth, slide.scrollHeight], box: [box.width, box.height],
+                    room: foot - Math.max(...inner.map(b => b.bottom)), right: Math.max(...inner.map(b => b.right)),
+                    pre: [...slide.querySelectorAll("pre")].filter(p => p.scrollWidth > p.clientWidth).length}}""")
+        assert size["id"] == f"slide-{number}"
+        assert size["scroll"] == size["box"] == [1280, 720], size
+        assert size["room"] >= 0 and size["right"] <= 1280 - 40 and not size["pre"], size
+        page.keyboard.press("ArrowRight")
+    assert heard == []
+    assert all(address.startswith("file:") or address.startswith("data:") for address in asked)
+    context.close()
+
+
+def test_deck_prints_one_slide_a_page(browser, folder, tmp_path):  # noqa: F811
+    page = browser.new_page()
+    page.goto((folder / "index.html").as_uri() + "?print-pdf")
+    page.wait_for_selector(".pdf-page")
+    page.pdf(path=tmp_path / "deck.pdf", prefer_css_page_size=True, print_background=True)
+    page.close()
+    pages = re.findall(rb"/Type\s*/Page\b", (tmp_path / "deck.pdf").read_bytes())
+    assert len(pages) == len(TITLES)
+
+
+def test_a_deck_by_itself_links_to_no_chapter(tmp_path):
+    slides.write_deck(ROOT / "slides/deck.md", ROOT / "_build/work/_build/.jupyter_cache", tmp_path / "deck")
+    page = (tmp_path / "deck" / "index.html").read_text("utf-8")
+    assert "chapters/" not in page and json.dumps("reveal.js") in page
