@@ -21,9 +21,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from page import add_cards
-from slim import slim
-
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "_build" / "html"
 WORK = ROOT / "_build" / "work"
@@ -166,6 +163,10 @@ def build(root: Path = ROOT, work: Path = WORK, site: Path = SITE) -> int:
         print(f"\nThe book was not built; what is wrong stands above. {site.relative_to(root)} is unchanged.",
               file=sys.stderr)
         return 1
+    # Here, not above: `book/pdf.py --packages` reads this module before there is an environment.
+    from page import add_cards
+    from slim import slim
+
     publish(work / "_build" / "html", site,
             finish=lambda fresh: (add_cards(fresh), slim(fresh), add_extras(root, work, fresh)))
     (work / "unfinished").unlink()

@@ -111,10 +111,18 @@ def test_every_altered_digit_is_found(name, fit_of):
         assert not all(agrees(*row) for row in compared(altered, fit)), body[k - 10:k + 10]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.txt")))
 def test_kept_output_belongs_to_the_script(name):
-    digest = hashlib.md5(SCRIPT.encode()).hexdigest()
-    assert kept(name)[0].endswith(f"models.R has MD5 {digest}"), "models.R was edited: run `make reference`"
+    script = "models.R" if name in MODELS else f"{name}.R"
+    digest = hashlib.md5((FOLDER / script).read_bytes()).hexdigest()
+    assert kept(name)[0].endswith(f"{script} has MD5 {digest}"), f"{script} was edited: run `make reference`"
+
+
+def test_no_page_shows_a_file_of_the_tests():
+    """The book is to be built without its tests."""
+    pages = {path.name: path.read_text("utf-8") for path in (ROOT / "chapters").glob("*.md")}
+    included = re.compile(r"^`+\{(?:literal)?include\} .*tests/", flags=re.M)
+    assert [name for name, text in pages.items() if included.search(text)] == []
 
 
 @pytest.mark.parametrize("name", WRITTEN)

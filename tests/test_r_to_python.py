@@ -82,6 +82,13 @@ def test_row(row, case):
     plt.close("all")
 
 
+def test_every_row_has_its_check():
+    """No row of a table with the column "What agrees, how far, check" is passed over by `table_rows`."""
+    tables = re.findall(r"^\| R \| Here \| What agrees, how far, check \|\n\|[-|]+\n((?:\|.*\n)+)", PAGE, flags=re.M)
+    rows = [line for table in tables for line in table.splitlines()]
+    assert len(tables) == PAGE.count("What agrees, how far, check") and len(rows) == len(ROWS)
+
+
 def test_every_check_has_its_row():
     checks = [name.removeprefix("check_") for name in globals() if name.startswith("check_")]
     assert sorted(check for *_, check in ROWS) == sorted(checks)
@@ -363,24 +370,9 @@ def check_flextable(case):
     return [cell.get_text().replace("\N{MINUS SIGN}", "-") for cell in cells if cell.get_text()], case.r["flextable"]
 
 
-def test_what_lme4_prints_is_what_comes_out_here(case):
-    text = (ROOT / "tests/reference/lme4-random-coefficients.txt").read_text("utf-8")
-    tau, fit = case.fit.cov_re.to_numpy(), case.fit
-    sds = np.sqrt(np.diag(tau))
-    r = fit.cov_fixed.iloc[0, 1] / fit.bse_fe.prod()
-    ours = [tau[0, 0], sds[0], tau[1, 1], sds[1], tau[0, 1] / sds.prod(), fit.scale, np.sqrt(fit.scale), fit.nobs, 160,
-            *np.column_stack([fit.fe_params, fit.bse_fe, fit.tvalues.head(2)]).ravel(), r]
-    printed = re.findall(r"-?\d+\.?\d*", text.split("Random effects:")[1])
-    assert len(printed) == len(ours) and f"REML criterion at convergence: {-2 * fit.llf:.1f}" in text
-    for number, value in zip(printed, ours):
-        # half a unit of the last digit; lme4's default optimiser leaves SDs 1e-4 relative short
-        unit = 10.0 ** -len(number.partition(".")[2])
-        assert float(number) == pytest.approx(value, abs=0.51 * unit + 1e-4 * abs(value))
-
-
 def test_a_binary_outcome_by_statsmodels_and_by_lme4(case):
     """The figures that "Where to go next" compares: variational Bayes has the estimates of glmer, not the errors."""
-    text = re.sub(r" +", " ", (ROOT / "tests/reference/lme4-binary.txt").read_text("utf-8"))
+    text = re.sub(r" +", " ", (ROOT / "chapters/r/binary.txt").read_text("utf-8"))
     exact = case.r["glmer"]
     for name, estimate, se in zip(["(Intercept)", "ses"], exact["fixef"], exact["se"]):
         printed = re.search(rf"^{re.escape(name)} (-?[\d.]+) ([\d.]+)", text.split("Fixed effects")[1], flags=re.M)

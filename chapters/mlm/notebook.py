@@ -43,7 +43,8 @@ def frame_to_html(frame, precision=None):
 
     def cell(value, numeric):
         if isinstance(value, (float, np.floating)):
-            value = "" if np.isnan(value) else f"{value:.{precision}f}".replace("-", "\N{MINUS SIGN}")
+            # + 0 after rounding: no minus before a zero
+            value = "" if np.isnan(value) else f"{round(value, precision) + 0:.{precision}f}".replace("-", "\N{MINUS SIGN}")
         kind = "" if numeric else ' class="text"'
         return f"<td{kind}>{html.escape(str(value))}</td>"
 

@@ -1,0 +1,79 @@
+// Pooling: 160 school means between complete, partial and no pooling.
+(() => {
+  "use strict";
+  const { all, sum, weightedMean, format, percent, line, circle, text, axes, slider, select, button, picture, status, glide } =
+    globalThis.explorers;
+
+  /** What the model without predictors says of each school, given the two variances.
+   *
+   * `tau` is the variance between schools: 0 is complete pooling, Infinity no pooling. The average is
+   * the generalised least squares estimate, each school weighted by 1 / (tau + sigma2 / n).
+   */
+  function pool(n, means, sigma2, tau) {
+    const kept = n.map((size) => (tau === Infinity ? 1 : tau / (tau + sigma2 / size)));
+    const weights = n.map((size) => (tau === Infinity ? 1 : tau === 0 ? size : 1 / (tau + sigma2 / size)));
+    const average = weightedMean(means, weights);
+    return { average, kept, pooled: means.map((mean, j) => average + kept[j] * (mean - average)) };
+  }
+
+  // The slider's places 0 to 100: complete pooling at 0, the estimate at 50, no pooling at 100.
+  const tauAt = (place, estimate) => (place >= 100 ? Infinity : (estimate * place) / (100 - place));
+
+  function mount(box, { schools, n, means, tau00, sigma2 }) {
+    let chosen = schools.indexOf("8367");
+    let place = 50;
+    const controls = box.appendChild(document.createElement("div"));
+    controls.className = "ex-controls";
+    const sayTau = (value) => (value >= 100 ? "infinite: no pooling" : value <= 0 ? "0: complete pooling"
+      : format(tauAt(value, tau00), 2) + (value === 50 ? ", as estimated" : ""));
+    const tau = slider(controls, { label: "Variance between schools, τ₀₀", min: 0, max: 100, step: 1, value: place, say: sayTau,
+      change: (value) => { place = value; update(); } });
+    const buttons = controls.appendChild(document.createElement("div"));
+    buttons.className = "ex-buttons";
+    for (const [words, target] of [["Complete pooling", 0], ["Partial pooling", 50], ["No pooling", 100]])
+      button(buttons, words, () => {
+        const from = place;
+        tau.value = target;
+        glide((share) => { place = from + share * (target - from); update(share === 1); });
+      });
+    const order = schools.map((_, j) => j).sort((a, b) => n[a] - n[b] || schools[a].localeCompare(schools[b]));
+    const school = select(controls, { label: "School", value: chosen,
+      options: order.map((j) => [j, `${schools[j]} (${n[j]} students)`]),
+      change: (value) => { chosen = Number(value); update(); } });
+
+    const { svg, redraw } = picture(box.appendChild(document.createElement("div")), {
+      height: 340,
+      label: "160 schools by their number of students: own mean as a ring, pooled value as a dot, a line between the two.",
+      draw(width, height) {
+        const { average, pooled } = pool(n, means, sigma2, tauAt(place, tau00));
+        const frame = axes({ width, height, x: [12, 70], y: [3, 21], xLabel: "Students in the school", yLabel: "Mean achievement" });
+        const mark = (j, kind) => line(frame.x(n[j]), frame.y(means[j]), frame.x(n[j]), frame.y(pooled[j]), `ex-move ${kind}`) +
+          circle(frame.x(n[j]), frame.y(means[j]), 3, `ex-ring ${kind}`) +
+          circle(frame.x(n[j]), frame.y(pooled[j]), kind ? 6 : 3.5, `ex-dot ${kind}`) +
+          circle(frame.x(n[j]), frame.y(pooled[j]), 9, "ex-target", { "data-school": j });
+        return frame.marks + line(frame.x(12), frame.y(average), frame.x(70), frame.y(average), "ex-average") +
+          schools.map((_, j) => (j === chosen ? "" : mark(j, ""))).join("") + mark(chosen, "ex-chosen") +
+          text(width - 8, frame.y(average) - 6, "average", "ex-strong", "end");
+      },
+    });
+    svg.addEventListener("click", ({ target }) => {
+      if (!target.dataset.school) return;
+      chosen = Number(target.dataset.school);
+      school.value = chosen;
+      update();
+    });
+    const say = status(box);
+
+    function update(settled = true) {
+      redraw();
+      if (!settled) return;
+      const { average, kept, pooled } = pool(n, means, sigma2, tauAt(place, tau00));
+      say(`School ${schools[chosen]}: ${n[chosen]} students with a mean of ${format(means[chosen])}, the average is ` +
+        `${format(average)}. It keeps ${percent(kept[chosen])} of its deviation: its pooled value is ` +
+        `${format(pooled[chosen])}. Over all schools, ${percent(sum(kept) / kept.length)} is kept.`);
+    }
+    update();
+  }
+
+  all.pooling = { pool, tauAt, mount };
+})();

@@ -1,0 +1,313 @@
+"""Explorers in a real browser: keyboard, touch, words, reduced motion, paper, no scripts, a strict policy."""
+
+import functools
+import io
+import re
+import shutil
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
+
+import explorers
+from conftest import ROOT
+from test_browser import browser  # noqa: F401 (a fixture)
+
+NAMES = sorted(explorers.DATA)
+
+
+class Strict(SimpleHTTPRequestHandler):
+    """Serves with a content security policy that allows files of the site itself and nothing else."""
+
+    def end_headers(self):
+        self.send_header("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:")
+        super().end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+def write(folder, pages):
+    """A small book of the given pages with the extension and the course's assets; the warnings of its build."""
+    source, out = folder / "source", folder / "out"
+    source.mkdir()
+    for name, text in pages.items():
+        (source / f"{name}.md").write_text(text, "utf-8")
+    warnings = io.StringIO()
+    settings = {"extensions": ["myst_parser", "explorers"], "html_theme": "basic", "html_static_path": [str(ROOT / "book/assets")],
+                "myst_enable_extensions": ["dollarmath"], "html_theme_options": {"nosidebar": True}, "master_doc": "index"}
+    with docutils_namespace():
+        Sphinx(source, None, out, folder / "doctrees", "html", settings, status=None, warning=warnings, freshenv=True).build()
+    return out, warnings.getvalue()
+
+
+PAGE = "# {name}\n\n```{{explorer}} {name}\n:title: The <{name}>\n:static: On paper: **{name}**.\n\nTry it.\n```\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    pages = {"index": "# Index\n\n" + "```{toctree}\n" + "\n".join(NAMES) + "\n```\n"}
+    out, warnings = write(tmp_path_factory.mktemp("book"), pages | {name: PAGE.format(name=name) for name in NAMES})
+    assert warnings == ""
+    for page in out.glob("*.html"):  # the plain theme's own scripts and styles in the page would break the policy
+        before, explorer, after = re.match(r'(.*?)(<div class="explorer".*?</section>|$)(.*)', page.read_text("utf-8"), re.S).groups()
+        before, after = (re.sub(r'<script>.*?</script>| style="[^"]*"', "", part, flags=re.S) for part in (before, after))
+        page.write_text(before + explorer + after, "utf-8")
+    return out
+
+
+@pytest.fixture(scope="module")
+def address(folder):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Strict, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture
+def open_page(browser):  # noqa: F811
+    """Open a page in a context of its own; at the end nothing may stand in the console."""
+    contexts, heard = [], []
+
+    def open_page(address, **settings):
+        context = browser.new_context(**{"viewport": {"width": 1000, "height": 900}, **settings})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: heard.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: heard.append(str(error)))
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [text for text in heard if "favicon" not in text and "404" not in text] == []
+
+
+def said(page):
+    return page.locator(".ex-status").text_content()
+
+
+def says(page, pattern):
+    """Wait until the explorer's words are these."""
+    page.wait_for_function("pattern => new RegExp(pattern).test(document.querySelector('.ex-status').textContent)", arg=pattern)
+    return said(page)
+
+
+def press(page, key, times=1):
+    for _ in range(times):
+        page.keyboard.press(key)
+
+
+def tab_to(page, selector, limit=40):
+    """Press Tab until the element has the focus, which must be visible."""
+    for _ in range(limit):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+            return
+    raise AssertionError(f"the keyboard does not reach {selector}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_begins_with_a_picture_words_and_named_controls(open_page, address, name):
+    page = open_page(address + f"{name}.html")
+    assert page.locator(".explorer").get_attribute("aria-label") == f"Explorer: The <{name}>"
+    assert page.locator(".explorer-try").is_visible() and not page.locator(".explorer-static").is_visible()
+    assert page.locator(".ex-status").get_attribute("role") == "status"
+    for picture in page.locator(".ex-picture").all():
+        assert len(picture.get_attribute("aria-label")) > 40 and picture.locator("line").count() > 5
+    says(page, r"\w{3}")
+    controls = page.locator(".ex-live :is(input, select)")
+    for control in controls.all():
+        assert control.evaluate("control => control.labels.length") == 1
+        if control.get_attribute("type") == "range":
+            assert re.search(r"\w", control.get_attribute("aria-valuetext"))
+    assert not re.search("NaN|undefined|Infinity", page.locator(".ex-live").inner_html())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scripts_only_where_used_and_deferred(folder, name):
+    text = (folder / f"{name}.html").read_text("utf-8")
+    scripts = re.findall(r'<script[^>]*src="_static/explorers/([\w-]+)\.js[^>]*>', text)
+    assert scripts == ["core", name]
+    assert all(" defer" in tag for tag in re.findall(r"<script[^>]*explorers/[^>]*>", text))
+    assert "explorers/" not in (folder / "index.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_scripts_and_on_paper_the_static_text_stands_there(open_page, address, name):
+    page = open_page(address + f"{name}.html", java_script_enabled=False)
+    assert page.locator(".explorer-static").is_visible() and page.locator(".explorer-static strong").is_visible()
+    assert not page.locator(".explorer-try").is_visible()
+    page = open_page(address + f"{name}.html")
+    page.emulate_media(media="print")
+    assert page.locator(".explorer-static").is_visible()
+    assert not page.locator(".ex-live").is_visible() and not page.locator(".explorer-try").is_visible()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_runs_from_disk(open_page, folder, name):
+    page = open_page((folder / f"{name}.html").as_uri())
+    says(page, r"\w{3}")
+    assert page.locator(".ex-picture").count()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fits_a_phone_and_its_controls_are_large_enough_to_touch(open_page, address, name):
+    page = open_page(address + f"{name}.html", viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    says(page, r"\w{3}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    sizes = page.evaluate("""[...document.querySelectorAll('.ex-live :is(input[type=range], select, button, .ex-choice label)')]
+        .map(control => control.getBoundingClientRect()).map(({width, height}) => Math.min(width, height))""")
+    assert sizes and min(sizes) >= 24  # WCAG 2.2, 2.5.8
+
+
+def test_pooling_by_keyboard(open_page, address):
+    page = open_page(address + "pooling.html", reduced_motion="reduce")
+    first = says(page, "School 8367: 14 students")
+    tab_to(page, "input[type=range]")
+    press(page, "Home")
+    assert page.locator(":focus").get_attribute("aria-valuetext") == "0: complete pooling"
+    says(page, "It keeps 0 % of its deviation")
+    press(page, "End")
+    says(page, "It keeps 100 % of its deviation")
+    tab_to(page, "button:nth-of-type(2)")
+    press(page, "Enter")
+    assert says(page, "It keeps 7") == first, "back at the estimate"
+    tab_to(page, "select")
+    press(page, "ArrowDown")
+    assert "School 8367" not in says(page, "School (?!8367)")
+
+
+def test_pooling_by_touch(open_page, address):
+    page = open_page(address + "pooling.html", viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    before = says(page, "School 8367")
+    page.locator("[data-school='100']").dispatch_event("click")
+    after = says(page, "School (?!8367)")
+    assert after != before and page.locator("select").input_value() == "100"
+
+
+def places(page):
+    return page.evaluate("[...document.querySelectorAll('.ex-dot')].map(dot => dot.getAttribute('cy')).join()")
+
+
+def test_motion_is_only_for_readers_who_do_not_mind(open_page, address):
+    def press_and_count(page):
+        """How many pictures are shown on the way to complete pooling."""
+        says(page, "School 8367")
+        page.evaluate("""() => {window.seen = 0; new MutationObserver(() => window.seen++)
+            .observe(document.querySelector('.ex-picture'), {childList: true})}""")
+        page.locator(".ex-button").first.click()
+        says(page, "It keeps 0 % of")
+        return page.evaluate("window.seen")
+
+    assert press_and_count(open_page(address + "pooling.html", reduced_motion="reduce")) == 1
+    assert press_and_count(open_page(address + "pooling.html", reduced_motion="no-preference")) > 3
+
+
+def test_slopes_by_keyboard(open_page, address):
+    page = open_page(address + "slopes.html", reduced_motion="reduce")
+    first = says(page, "Intercepts scatter")
+    ranges = page.locator("input[type=range]")
+    tab_to(page, "input[type=range]")
+    press(page, "Tab")
+    press(page, "Home")  # no variance of the slopes
+    says(page, "slopes with 0.00 around .* without a correlation.* the same at every SES")
+    assert ranges.nth(2).get_attribute("aria-valuetext") == "0.00 (must be 0)"
+    ends = page.evaluate("""[...document.querySelectorAll('.ex-picture')[0].querySelectorAll('.ex-line')]
+        .map(line => Math.round(line.getAttribute('y2') - line.getAttribute('y1')))""")
+    assert len(ends) == 60 and len(set(ends)) == 1, "parallel lines"
+    press(page, "End")
+    press(page, "Tab")
+    press(page, "ArrowRight", 30)
+    assert "correlation 1.00" in page.locator(":focus").get_attribute("aria-valuetext")
+    says(page, "correlation 1.00")
+    tab_to(page, "button")
+    press(page, "Enter")
+    assert says(page, re.escape(first)) == first
+
+
+def test_other_schools_are_drawn_from_the_same_distribution(open_page, address):
+    page = open_page(address + "slopes.html")
+    before, words = places(page), says(page, "Intercepts")
+    page.get_by_role("button", name="Draw other schools").click()
+    assert places(page) != before and said(page) == words
+
+
+def test_false_alarms_by_keyboard(open_page, address):
+    page = open_page(address + "false-alarms.html", reduced_motion="reduce")
+    share = lambda text: float(re.search(r"over students sees an effect in ([\d.]+) %", text)[1])  # noqa: E731
+    first = says(page, "^1000 studies")
+    assert share(first) > 25
+    tab_to(page, "input[type=range]")
+    press(page, "Tab", 2)
+    press(page, "Home")  # no clustering
+    assert share(says(page, "design effect is 1.00: the 600 students tell as much as 600 ")) < 8
+    press(page, "ArrowRight", 3)
+    assert page.locator(":focus").get_attribute("aria-valuetext") == "0.03"
+    tab_to(page, "button")
+    press(page, "Enter")
+    says(page, "^2000 studies")
+
+
+def test_counts_grow_before_the_eye(open_page, address):
+    page = open_page(address + "false-alarms.html")
+    says(page, "^1000 studies")
+    page.evaluate("""() => {window.seen = new Set(); new MutationObserver(() => window.seen.add(
+        document.querySelectorAll('.ex-picture')[1].textContent)).observe(document.querySelectorAll('.ex-picture')[1], {childList: true})}""")
+    page.get_by_role("button", name="1000 more").click()
+    says(page, "^2000 studies")
+    assert page.evaluate("window.seen.size") > 5
+
+
+def test_centering_by_keyboard(open_page, address):
+    page = open_page(address + "centering.html", reduced_motion="reduce")
+    says(page, "slope of raw SES is a blend")
+    spread = """() => {const at = [...document.querySelectorAll('.ex-ring')].map(ring => Number(ring.getAttribute('cx')));
+        return Math.max(...at) - Math.min(...at)}"""
+    assert page.evaluate(spread) > 100
+    tab_to(page, "input[type=radio]")
+    press(page, "ArrowDown", 2)
+    says(page, "is the within effect, .*All schools stand at zero")
+    assert page.evaluate(spread) == 0
+    press(page, "Tab")
+    press(page, "ArrowDown")
+    says(page, "that of the school's mean is the between effect")
+    tab_to(page, "input[type=range]")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    press(page, "ArrowUp", 2)
+    says(page, "slope of raw SES is the within effect, .* is the contextual effect")
+
+
+def test_output_by_keyboard_and_mouse(open_page, address):
+    page = open_page(address + "output.html")
+    says(page, "^τ₀₀")
+    assert page.locator("mark").all_text_contents() == ["u₀ⱼ"]
+    tab_to(page, ".ex-number")
+    press(page, "ArrowDown")
+    says(page, "^τ₀₁")
+    assert page.locator("mark").all_text_contents() == ["u₀ⱼ", "u₁ⱼ"]
+    press(page, "Home")
+    says(page, "The students in the fit")
+    for _ in range(40):  # through all numbers, each with its words
+        press(page, "ArrowRight")
+    says(page, "scatter from study to study. For a variance")
+    assert page.locator(".ex-number[aria-pressed=true]").count() == page.locator(".ex-number[tabindex='0']").count() == 1
+    page.locator(".ex-number[data-row=ses_cwc]").first.hover()
+    says(page, "^γ₁₀, estimated as")
+    assert page.locator("mark").all_text_contents() == ["γ₁₀"]
+
+
+@pytest.mark.parametrize("text, message", [
+    ("```{explorer} nothing\n:title: A\n:static: B\n\nC\n```\n", "has a name out of"),
+    ("```{explorer} slopes\n:title: A\n\nC\n```\n", "options title and static"),
+    ("```{explorer} slopes\n:title: A\n:static: B\n```\n", "text of what to try"),
+])
+def test_what_is_not_an_explorer_is_refused(tmp_path, text, message):
+    out, warnings = write(tmp_path, {"index": "# Title\n\n" + text})
+    assert message in warnings
+    shutil.rmtree(out)
