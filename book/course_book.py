@@ -8,11 +8,15 @@ into the finished site from there.
 import html
 import re
 import shutil
+import socket
+import subprocess
+import time
 from pathlib import Path
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinxcontrib.katex import KaTeXServer
 
 import page
 
@@ -79,7 +83,28 @@ def launch_only_from_a_repository(app: Sphinx, config: Config) -> None:
         options["launch_buttons"] = {}
 
 
+def start_katex(cls: type, rundir: Path, timeout: float) -> tuple[subprocess.Popen, socket.socket]:
+    """Start KaTeX's server and connect to it, trying again until it listens.
+
+    sphinxcontrib.katex connects as soon as the socket's file is there, which on a busy machine is
+    a moment too early, and gives the server 5 seconds.
+    """
+    path, give_up = rundir / "katex.sock", time.monotonic() + max(timeout, 60)
+    process = subprocess.Popen(cls.build_command(socket=path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=rundir)
+    while time.monotonic() < give_up and process.poll() is None:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(str(path))
+            return process, connection
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            time.sleep(0.01)
+    process.kill()
+    raise cls.timeout_error(timeout)
+
+
 def setup(app: Sphinx) -> dict:
+    KaTeXServer.start_server_process = classmethod(start_katex)
     app.connect("config-inited", launch_only_from_a_repository)
     page.setup(app)
     app.connect("config-inited", set_version)
