@@ -131,6 +131,15 @@ def place_pictures(page: str, folder: Path) -> str:
     return PICTURE.sub(sized, page)
 
 
+def shorten(svg: str) -> str:
+    """A picture without matplotlib's metadata, its coordinates to a hundredth of a point."""
+    def coordinates(match: re.Match) -> str:
+        return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), match[0])
+
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.S)
+    return re.sub(r' (?:d|x|y)="[^"]*"', coordinates, svg)
+
+
 def remove_unused(site: Path, texts: list[str]) -> None:
     """Remove the theme's files whose name occurs in no page, script or style sheet."""
     text = "\n".join(texts)
@@ -181,6 +190,8 @@ def slim(site: Path) -> None:
         (site / target).parent.mkdir(exist_ok=True)
         (site / target).write_text(css[name], "utf-8")
         addresses[name] = f"{target}?v={hashlib.sha256(css[name].encode()).hexdigest()[:8]}"
+    for path in (site / "_images").glob("*.svg"):
+        path.write_text(shorten(path.read_text("utf-8")), "utf-8")
     for name, page in pages.items():
         page = place_pictures(rewrite(page, "../" * name.count("/"), addresses), (site / name).parent)
         for found, mended in MENDED:
