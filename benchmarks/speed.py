@@ -95,6 +95,14 @@ def lme4_times(data, repeats):
         return json.loads(Path(folder, "times.json").read_text())
 
 
+def by_lme4(task, data, draws):
+    """What lme4_times.R prints of a task that it repeats `draws` times."""
+    with tempfile.TemporaryDirectory() as folder:
+        data.to_csv(Path(folder, "data.csv"), index=False, float_format="%.17g")
+        command = ["Rscript", str(HERE / "lme4_times.R"), task, folder, str(draws)]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 def bootstrap_times(data, draws):
     """Seconds of `draws` refits of the random-slope model, and of a tenth of them by lme4, times 10."""
     formula, effects = MODELS["ses_cwc, random slope"]
@@ -106,11 +114,7 @@ def bootstrap_times(data, draws):
         calls["mixedlm"] = lambda: rust.bootMer(model, nsim=draws)
     times = seconds(calls, 2)
     if shutil.which("Rscript"):
-        with tempfile.TemporaryDirectory() as folder:
-            data.to_csv(Path(folder, "data.csv"), index=False, float_format="%.17g")
-            command = ["Rscript", str(HERE / "lme4_times.R"), "--boot", folder, str(draws // 10)]
-            out = subprocess.run(command, check=True, capture_output=True, text=True)
-        times["lme4"] = 10 * float(out.stdout.split()[-1])
+        times["lme4"] = 10 * float(by_lme4("--boot", data, draws // 10).split()[-1])
     return pd.Series(times)
 
 
@@ -123,11 +127,7 @@ def power_times(data, draws):
              f"mlm.power, {cores} cores": lambda: power(fit, "ses_cwc", draws=draws, jobs=cores)}
     times = seconds(calls, 2)
     if shutil.which("Rscript"):
-        with tempfile.TemporaryDirectory() as folder:
-            data.to_csv(Path(folder, "data.csv"), index=False, float_format="%.17g")
-            command = ["Rscript", str(HERE / "lme4_times.R"), "--power", folder, str(draws // 10)]
-            out = subprocess.run(command, check=True, capture_output=True, text=True)
-        times |= json.loads(out.stdout)
+        times |= json.loads(by_lme4("--power", data, draws // 10))
     return pd.Series(times)
 
 

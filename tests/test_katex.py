@@ -1,0 +1,42 @@
+"""KaTeX's server is waited for until it listens, and given up when it has ended."""
+
+import sys
+
+import pytest
+
+from course_book import start_katex
+
+LATE = """
+import socket, sys, time
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+time.sleep(0.3)  # the file is there, and nobody listens yet: connecting is refused
+server.listen()
+server.accept()
+"""
+
+
+class Server:
+    code = LATE
+
+    @classmethod
+    def build_command(cls, socket):
+        return [sys.executable, "-c", cls.code, str(socket)]
+
+    @staticmethod
+    def timeout_error(timeout):
+        return RuntimeError("the server did not come up")
+
+
+def test_a_server_that_listens_late_is_waited_for(tmp_path):
+    process, connection = start_katex(Server, tmp_path, timeout=5)
+    connection.close()
+    assert process.wait(5) == 0
+
+
+def test_a_server_that_has_ended_is_not_waited_for(tmp_path):
+    class Broken(Server):
+        code = "raise SystemExit(1)"
+
+    with pytest.raises(RuntimeError, match="did not come up"):
+        start_katex(Broken, tmp_path, timeout=5)
