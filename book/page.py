@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
 
-FIGURE = re.compile(r'(<div class="plotly-figure"[^>]*>.*?<script type="application/json">)(.*?)(</script>.*?</div>)',
-                    re.DOTALL)
+FIGURE = re.compile(r'(<div class="plotly-figure"[^>]*>.*?<script type="application/json">)(.*?)'
+                    r'(</script>\s*</div>(?:\s*</div>\s*<img [^>]*>)?)', re.DOTALL)
 ROWS = 60  # A longer table is summed up: nobody listens to hundreds of numbers.
 
 
@@ -96,6 +97,28 @@ def with_tables(body: str) -> str:
     return FIGURE.sub(lambda m: m[0] + data_table(json.loads(m[2])), body)
 
 
+class StaticTwins(SphinxPostTransform):
+    """Put the picture of each interactive figure behind it, for paper and for readers without JavaScript.
+
+    The notebook has given it as one more form of the same output (`mlm.notebook.show`).
+    """
+
+    default_priority = 3  # just before MyST-NB keeps one form of each output
+    formats = ("html",)
+
+    def run(self, **kwargs) -> None:
+        for output in self.document.findall(lambda node: isinstance(node, nodes.container)
+                                            and node.get("nb_element") == "mime_bundle"):
+            forms = {form["mime_type"]: form for form in output.children}
+            figure = FIGURE.search(forms["text/html"].astext()) if "text/html" in forms else None
+            if figure:
+                label = re.search(r'aria-label="([^"]*)"', figure[1])[1]
+                picture = next(forms["image/svg+xml"].findall(nodes.image)).deepcopy()
+                picture.update_basic_atts({"classes": ["plotly-twin"]})
+                picture["alt"] = html.unescape(label)
+                forms["text/html"] += picture
+
+
 def place(app: Sphinx, pagename: str) -> tuple[str, int, int] | None:
     """The part of the course that a page is in, its number there, and of how many."""
     for part in app.env.external_site_map.root.subtrees:
@@ -147,4 +170,5 @@ def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree:
 
 
 def setup(app: Sphinx) -> None:
+    app.add_post_transform(StaticTwins)
     app.connect("html-page-context", dress)

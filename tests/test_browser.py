@@ -173,6 +173,38 @@ def test_paper_shows_what_is_folded(reader, address):
     reader.emulate_media(media="screen")
 
 
+INTERACTIVE = [name for name in PAGES if "mlm.show(" in (ROOT / f"{name}.md").read_text("utf-8")]
+
+
+@pytest.mark.parametrize("name", INTERACTIVE)
+def test_interactive_figures_have_a_picture_without_javascript(browser, address, name):
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.goto(address + name + ".html")
+    figures, twins = page.locator(".plotly-figure"), page.locator("img.plotly-twin")
+    assert figures.count() == twins.count() > 0
+    for figure, twin in zip(figures.all(), twins.all()):
+        twin.scroll_into_view_if_needed()
+        assert twin.is_visible() and not figure.is_visible()
+        assert len(twin.get_attribute("alt")) > 40
+        box = twin.bounding_box()
+        size = int(twin.get_attribute("width")) / int(twin.get_attribute("height"))
+        assert box["width"] <= 390 and box["width"] / box["height"] == pytest.approx(size, rel=0.02)  # whole pixels
+    context.close()
+
+
+@pytest.mark.parametrize("name", INTERACTIVE)
+def test_paper_shows_the_pictures_and_nothing_half_faded_in(reader, address, name):
+    reader.goto(address + name + ".html")
+    reader.emulate_media(media="print")
+    assert reader.evaluate("dispatchEvent(new Event('beforeprint')), document.getAnimations().length") == 0
+    reader.wait_for_load_state("networkidle")
+    assert reader.evaluate("""[...document.querySelectorAll('.cell_output img')]
+        .every(picture => picture.checkVisibility() && picture.complete && picture.naturalWidth)""")
+    assert not reader.locator(".plotly-figure").first.is_visible()
+    reader.emulate_media(media="screen")
+
+
 def test_the_folder_works_from_disk(browser, site):
     """Opened as files, without a server: styles, mathematics' fonts, figures and search."""
     page = browser.new_page()

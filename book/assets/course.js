@@ -33,8 +33,8 @@
       { rootMargin: "400px" },
     );
     figures.forEach((figure) => watcher.observe(figure));
-    // Paper has no scrolling: draw whatever has not come into view yet.
-    addEventListener("beforeprint", () => figures.forEach((f) => f.querySelector(".main-svg") || draw(f)));
+    // Paper has no scrolling: pictures are fetched that have not come into view yet.
+    addEventListener("beforeprint", () => document.querySelectorAll("img[loading]").forEach((picture) => (picture.loading = "eager")));
 
     // A box that scrolls must be reachable by keyboard.
     for (const box of document.querySelectorAll("div.math, .cell_output .output.text_html, .bd-article pre"))
