@@ -109,8 +109,10 @@ def run_chapter(page, address: str, name: str, patience: float = 300) -> dict:
         if time.monotonic() > end:
             sys.exit(f"{name} did not come to its end within {patience:.0f} s.")
         time.sleep(1)
-        states = [kernel["execution_state"] for kernel in kernels(address)]
-        idle = idle + 1 if states and set(states) == {"idle"} else 0
+        states = {kernel["execution_state"] for kernel in kernels(address)}
+        # a kernel is idle before the first cell too
+        begun = page.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]")).count()
+        idle = idle + 1 if begun and states == {"idle"} else 0
     figures = page.locator(FIGURES)
     figures.last.scroll_into_view_if_needed()
     seen["figures"] = figures.count()

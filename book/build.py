@@ -114,13 +114,13 @@ def execute_chapters(root: Path, cache_path: Path) -> None:
 
 def add_extras(root: Path, work: Path, site: Path) -> None:
     """Put beside the chapters what is made from the same sources: slides, and notebooks to run at home."""
-    from notebooks import write_archive
+    from notebooks import pack
     from slides import write_deck
 
     deck, cache_path = root / "slides" / "deck.md", work / "_build" / ".jupyter_cache"
     if deck.exists():
         write_deck(deck, cache_path, site / "slides", book="../")
-        write_archive(root, cache_path, site / "downloads" / "multilevel-notebooks.zip")
+        pack(root, cache_path, site / "downloads" / "multilevel-notebooks.zip")
 
 
 def draw_pictures(root: Path, folder: Path, key: str) -> None:

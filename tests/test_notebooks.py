@@ -24,7 +24,7 @@ def folder(site, tmp_path_factory):
 
 
 def test_archive_is_the_same_whenever_its_contents_are(site, tmp_path):
-    notebooks.write_archive(ROOT, CACHE, tmp_path / "again.zip")
+    notebooks.pack(ROOT, CACHE, tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == (site / "downloads/multilevel-notebooks.zip").read_bytes()
 
 
