@@ -44,7 +44,7 @@ pdf: env ## build the book as a PDF, _build/pdf/multilevel-handout.pdf (needs Te
 handout: pdf ## the slides' content with space for notes, _build/pdf/multilevel-slides.pdf (made together with the book)
 
 public: strict pdf ## all that is published, in _build/html: the site from a clean tree, the PDFs, slides and notebooks
-	@cp _build/pdf/multilevel-*.pdf _build/html/downloads/
+	@$(BIN)/python book/build.py  # once more: now the PDFs are there to be offered
 
 changed: ## list the pages that differ from BASE=origin/main
 	@git diff --name-only --merge-base $(or $(BASE),origin/main) -- index.md chapters slides | sed 's/^/- /'

@@ -113,7 +113,8 @@ def execute_chapters(root: Path, cache_path: Path) -> None:
 
 
 def add_extras(root: Path, work: Path, site: Path) -> None:
-    """Put beside the chapters what is made from the same sources: slides, and notebooks to run at home."""
+    """Put beside the chapters what is made from the same sources: slides, notebooks to run at home, PDFs if built."""
+    from downloads import add_pdfs, leave_out_missing
     from notebooks import pack
     from slides import write_deck
 
@@ -121,6 +122,8 @@ def add_extras(root: Path, work: Path, site: Path) -> None:
     if deck.exists():
         write_deck(deck, cache_path, site / "slides", book="../")
         pack(root, cache_path, site / "downloads" / "multilevel-notebooks.zip")
+        add_pdfs(root, root / "_build" / "pdf", site)
+    leave_out_missing(site)
 
 
 def draw_pictures(root: Path, folder: Path, key: str) -> None:

@@ -18,6 +18,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinxcontrib.katex import KaTeXServer
 
+import downloads
 import page
 from notebooks import BRANCH
 
@@ -121,6 +122,7 @@ def setup(app: Sphinx) -> dict:
     app.connect("config-inited", launch_only_from_a_repository)
     app.connect("html-page-context", open_notebooks_in_colab, priority=502)  # after the theme has made the buttons
     page.setup(app)
+    downloads.setup(app)
     app.connect("config-inited", set_version)
     app.connect("build-finished", write_not_found)
     app.connect("builder-inited", lambda app: app.config.html_static_path.append(str(BOOK / "assets")))
