@@ -6,6 +6,8 @@ The steps are those of the image that repo2docker builds: a new environment with
 `requirements.txt`, then `postBuild`, in a copy of the course with a home directory of its own.
 A browser opens the chapter's address as the launch button does, runs all cells, and looks for
 every figure, the last one too. Takes minutes; needs Chromium and the registry of Python packages. `make binder-check`.
+What the page for instructors says of memory is kept in `measured.json`; BINDER_ENV may name an environment
+that is there already, to save the minutes of making it, and then nothing is kept.
 """
 
 import json
@@ -18,11 +20,13 @@ import tempfile
 import time
 import urllib.request
 import venv
+from datetime import date
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parent.parent
+MEASURED = ROOT / "binder/measured.json"
 TOKEN = "binder-check"
 FIGURES = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea :is(.jp-RenderedSVG, .js-plotly-plot)"
 FAULTS = '[data-mime-type="application/vnd.jupyter.error"], [data-mime-type="application/vnd.jupyter.stderr"]'
@@ -32,15 +36,16 @@ def megabytes(folder: Path) -> int:
     return round(sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_symlink()) / 1e6)
 
 
-def make_environment(folder: Path) -> Path:
-    """Install what the image has into `folder`."""
+def make_environment(folder: Path) -> dict:
+    """Install what the image has into `folder`; its size and the time it took."""
     start = time.monotonic()
     venv.create(folder, with_pip=True)
     for what, arguments in [("requirements.txt", ["-r", ROOT / "binder/requirements.txt"]),
                             ("JupyterLab", ["jupyterlab"])]:
         subprocess.run([folder / "bin/python", "-m", "pip", "install", "-q", *arguments], check=True)
-        print(f"{what}: {megabytes(folder)} MB, {time.monotonic() - start:.0f} s", flush=True)
-    return folder
+        found = {"environment_mb": megabytes(folder), "environment_s": round(time.monotonic() - start)}
+        print(f"{what}: {found['environment_mb']} MB, {found['environment_s']} s", flush=True)
+    return found
 
 
 def copy_course(folder: Path) -> None:
@@ -81,17 +86,15 @@ def kernels(address: str) -> list:
         return json.load(answer)
 
 
-def kernel_memory(lab: subprocess.Popen) -> int:
-    """The largest memory, in MB, that a kernel of this server has held (Linux)."""
-    peaks = [0]
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            text = status.read_text()
-        except OSError:  # gone by now
-            continue
-        if f"\nPPid:\t{lab.pid}\n" in text:
-            peaks += map(int, re.findall(r"VmHWM:\s+(\d+)", text))
-    return max(peaks) // 1024
+def peak_memory(process: int) -> int:
+    """The largest memory, in MB, that a process has held (Linux)."""
+    return int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process}/status").read_text())[1]) // 1024
+
+
+def memory(lab: subprocess.Popen) -> dict:
+    """The largest memory of this server, and the largest of its kernels so far."""
+    running = Path(f"/proc/{lab.pid}/task/{lab.pid}/children").read_text().split()
+    return {"jupyterlab_mb": peak_memory(lab.pid), "kernel_mb": max(map(peak_memory, map(int, running)), default=0)}
 
 
 def run_chapter(page, address: str, name: str, patience: float = 300) -> dict:
@@ -127,10 +130,10 @@ def main(names: list[str]) -> None:
         folder = Path(folder)
         for part in ("course", "home"):
             (folder / part).mkdir()
-        # an environment that is there already may be named, to save the minutes of making it
-        programs = Path(os.environ.get("BINDER_ENV") or make_environment(folder / "environment")) / "bin"
+        environment = Path(os.environ.get("BINDER_ENV", folder / "environment"))
+        measured = {"date": f"{date.today()}"} | (make_environment(environment) if not environment.exists() else {})
         copy_course(folder / "course")
-        lab, address = start_lab(folder / "course", programs, folder / "home")
+        lab, address = start_lab(folder / "course", environment / "bin", folder / "home")
         try:
             with sync_playwright() as playwright:
                 chromium = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])))
@@ -141,13 +144,15 @@ def main(names: list[str]) -> None:
                     start = time.monotonic()
                     seen = run_chapter(page, address, name)
                     print(f"{name}: {seen['figures']} figures, {time.monotonic() - start:.0f} s, "
-                          f"kernel {kernel_memory(lab)} MB", flush=True)
+                          f"kernel {memory(lab)['kernel_mb']} MB", flush=True)
                     text = (ROOT / f"chapters/{name}.md").read_text("utf-8")
                     # at least: a cell may draw without saying so
                     drawn = len(re.findall(r"^ *(?:plt\.show\(\)|mlm\.show\()", text, flags=re.M))
                     if seen["dialogs"] or seen["faults"] or seen["figures"] < drawn:
                         sys.exit(f"{name}: {seen}, at least {drawn} figures expected")
                 browser.close()
+            if "environment_mb" in measured:
+                MEASURED.write_text(json.dumps(measured | memory(lab), indent=1) + "\n")
         finally:
             lab.terminate()
             lab.wait()
