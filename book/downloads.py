@@ -34,7 +34,7 @@ def add_pdfs(root: Path, pdfs: Path, site: Path) -> None:
     edited = max(path.stat().st_mtime for path in sources)
     for path in pdfs.glob("multilevel-*.pdf"):
         if path.stat().st_mtime > edited:
-            (site / "downloads").mkdir(exist_ok=True)
+            (site / "downloads").mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, site / "downloads" / path.name)
 
 
