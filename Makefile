@@ -62,7 +62,7 @@ test: site ## run all tests: the helper package, the numbers, the chapters, the 
 	@! $(BIN)/python book/pdf.py --check 2> /dev/null || $(BIN)/python book/pdf.py
 	@$(BIN)/python -m pytest -n 2 --dist loadscope tests
 
-binder-check: env ## do what a launch in Binder does, in an empty environment, and run a chapter there (minutes)
+binder-check: env ## do what a launch in Binder does, in an empty environment, and run the chapters there (ten minutes)
 	@$(BIN)/python binder/check.py
 
 golden: env ## run all chapters and keep their outputs in tests/golden

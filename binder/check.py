@@ -1,10 +1,10 @@
-"""Do what Binder does, in an empty environment, and run a chapter there in a browser.
+"""Do what Binder does, in an empty environment, and run the chapters there in a browser.
 
     python binder/check.py [chapter ...]
 
 The steps are those of the image that repo2docker builds: a new environment with JupyterLab and
 `requirements.txt`, then `postBuild`, in a copy of the course with a home directory of its own.
-A browser opens the chapter's address as the launch button does, runs all cells, and looks for
+A browser opens each chapter's address as the launch button does, runs all cells, and looks for
 every figure, the last one too. Takes minutes; needs Chromium and the registry of Python packages. `make binder-check`.
 What the page for instructors says of memory is kept in `measured.json`; BINDER_ENV may name an environment
 that is there already, to save the minutes of making it, and then nothing is kept.
@@ -62,7 +62,8 @@ def start_lab(course: Path, programs: Path, home: Path) -> tuple[subprocess.Pope
     """Run postBuild, then JupyterLab; return its process and address."""
     kept = {name: value for name, value in os.environ.items()
             if not name.startswith(("JUPYTER", "IPYTHON", "PYTHON", "VIRTUAL_ENV"))}
-    environment = kept | {"HOME": str(home), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    environment = kept | {"HOME": str(home), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+                          "LOKY_MAX_CPU_COUNT": "2"}  # as deploy/values.yaml allows: memory goes with processes
     subprocess.run(["sh", "binder/postBuild"], cwd=course, env=environment, check=True)
     # JupyterLab draws only what is in view; here all of it, so that it can be counted.
     settings = home / ".jupyter/labconfig/default_setting_overrides.json"
@@ -126,8 +127,9 @@ def run_chapter(page, address: str, name: str, patience: float = 300) -> dict:
         begun = page.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]")).count()
         idle = idle + 1 if begun and states == {"idle"} else 0
     figures = page.locator(FIGURES)
-    figures.last.scroll_into_view_if_needed()
     seen["figures"] = figures.count()
+    if seen["figures"]:
+        figures.last.scroll_into_view_if_needed()
     seen["faults"] = page.locator(FAULTS).all_inner_texts()
     seen["dialogs"] = page.locator(".jp-Dialog").all_inner_texts()
     page.screenshot(path=ROOT / "_build" / f"binder-{name}.png")
@@ -140,7 +142,7 @@ def main(names: list[str]) -> None:
         for part in ("course", "home"):
             (folder / part).mkdir()
         environment = Path(os.environ.get("BINDER_ENV", folder / "environment"))
-        measured = {"date": f"{date.today()}", "kernel_mb": {}}
+        measured, wrong = {"date": f"{date.today()}", "kernel_mb": {}}, []
         if not environment.exists():
             measured |= make_environment(environment)
         copy_course(folder / "course")
@@ -163,8 +165,10 @@ def main(names: list[str]) -> None:
                     # at least: a cell may draw without saying so
                     drawn = len(re.findall(r"^ *(?:plt\.show\(\)|mlm\.show\()", text, flags=re.M))
                     if seen["dialogs"] or seen["faults"] or seen["figures"] < drawn:
-                        sys.exit(f"{name}: {seen}, at least {drawn} figures expected")
+                        wrong.append(f"{name}: {seen}, at least {drawn} figures expected")
                 browser.close()
+            if wrong:
+                sys.exit("\n".join(wrong))
             if "environment_mb" in measured:
                 measured["jupyterlab_mb"] = peak_memory(lab.pid)
                 MEASURED.write_text(json.dumps(measured, indent=1) + "\n")
@@ -174,4 +178,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["logic", "power", "glossary"])
+    main(sys.argv[1:] or sorted(path.stem for path in (ROOT / "chapters").glob("*.md")))

@@ -1,14 +1,16 @@
 """What a launch installs: that it is what the chapters were tested with, and that it is enough.
 
-`make binder-check` does the rest in minutes: an empty environment, JupyterLab, a chapter run there.
+`make binder-check` does the rest in minutes: an empty environment, JupyterLab, the chapters run there.
 """
 
+import datetime
 import json
 import re
 import subprocess
 import sys
 
 import jupytext
+import yaml
 
 from conftest import ROOT
 from golden import chapters
@@ -51,3 +53,22 @@ def test_after_installing_chapters_open_as_notebooks_without_a_question(tmp_path
     assert kept["@jupyterlab/docmanager-extension:plugin"]["defaultViewers"]["markdown"] == "Jupytext Notebook"
     for path in (ROOT / "chapters").glob("*.md"):  # without it JupyterLab asks for a kernel, also where no code is
         assert jupytext.read(path).metadata["kernelspec"]["name"] == "python3", path.name
+
+
+def test_what_the_text_says_of_memory_was_measured():
+    """To tens of megabytes: `make binder-check` keeps its own findings, which differ a little each time."""
+    measured = json.loads((BINDER / "measured.json").read_text())
+    text = " ".join((ROOT / "chapters/instructors.md").read_text("utf-8").split())
+    day = datetime.date.fromisoformat(measured["date"])
+    assert f"Measured on {day:%-d %B %Y} with `make binder-check`" in text
+    lab, kernels = measured["jupyterlab_mb"], measured["kernel_mb"]
+    assert f"JupyterLab itself {round(lab, -1)} MB" in text
+    for name, words in [("logic", "the kernel of {ref}`ch-logic` held at most"),
+                        ("power", "that of {ref}`ch-power`, with the two processes that it computes on,")]:
+        assert f"{words} {round(kernels[name], -1)} MB" in text
+    # what values.yaml guarantees is enough for a chapter, and its limit for the largest
+    values = yaml.safe_load((ROOT / "deploy/values.yaml").read_text())["singleuser"]
+    memory = {name: int(size.replace("1G", "1000M").removesuffix("M")) for name, size in values["memory"].items()}
+    assert lab + kernels["logic"] < memory["guarantee"] and lab + max(kernels.values()) < memory["limit"]
+    assert values["cpu"]["limit"] == 2
+    assert f"about {round((lab + kernels['logic']) / 50) * 50} MB" in text
