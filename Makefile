@@ -25,7 +25,7 @@ strict: env ## build the website from a clean tree, as the continuous integratio
 slides: env ## build the slides into _build/slides (`make site` puts them beside the chapters too)
 	@$(BIN)/python book/slides.py
 
-notebooks: site ## pack the chapters as notebooks with helper and data, $(ARCHIVE)
+notebooks: site ## pack the chapters as notebooks with helper and data, _build/html/downloads/multilevel-notebooks.zip
 
 $(ARCHIVE):
 	@$(MAKE) --no-print-directory notebooks

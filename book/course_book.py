@@ -88,12 +88,16 @@ def launch_only_from_a_repository(app: Sphinx, config: Config) -> None:
         options["launch_buttons"].pop("colab_url", None)
 
 
-def open_notebooks_in_colab(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
-    """Colab opens notebooks only: lead it to the branch where the chapters are some."""
+def mend_launch_buttons(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Lead Colab, which opens notebooks only, to the branch where the chapters are some.
+
+    The services' logos, 11 KB for a page, give way to an icon: the names stand beside.
+    """
     chapter = f"/blob/{app.config.html_theme_options.get('repository_branch')}/{pagename}.md"
     for group in context.get("header_buttons", []):
-        for button in group.get("buttons", []):
-            if button["text"] == "Colab":
+        if group.get("label") == "launch-buttons":
+            for button in group["buttons"]:
+                button["icon"] = "fas fa-play"
                 button["url"] = button["url"].replace(chapter, f"/blob/{BRANCH}/{pagename}.ipynb")
 
 
@@ -120,7 +124,7 @@ def start_katex(cls: type, rundir: Path, timeout: float) -> tuple[subprocess.Pop
 def setup(app: Sphinx) -> dict:
     KaTeXServer.start_server_process = classmethod(start_katex)
     app.connect("config-inited", launch_only_from_a_repository)
-    app.connect("html-page-context", open_notebooks_in_colab, priority=502)  # after the theme has made the buttons
+    app.connect("html-page-context", mend_launch_buttons, priority=502)  # after the theme has made the buttons
     page.setup(app)
     downloads.setup(app)
     app.connect("config-inited", set_version)
