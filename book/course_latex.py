@@ -30,6 +30,7 @@ ENGINE = "xelatex"
 BOXES = ("question", "predict", "warning", "report", "exercise")
 GREEK = dict(zip("alpha beta gamma delta epsilon eta theta lambda mu rho sigma tau phi".split(), "αβγδεηθλμρστφ"))
 # Headings that every chapter has: bookmarks, but no lines of the table of contents.
+WHOLE = 16  # lines of a listing that no page break divides
 RECURRING = {"Check yourself", "Exercises", "Three sentences to keep"}
 
 
@@ -48,6 +49,7 @@ def heading(title: str, *children: nodes.Node) -> nodes.section:
 # ------------------------------------------------------------------ tables
 
 NUMBER = re.compile(r"[^\w]*[−-]?[\d.,]+( ?%)?(\W.*)?$|$|[−-]$|nan$")
+PLOTLY = "application/vnd.plotly.v1+json"
 LINE = 100  # characters of a table's text in a line of the page, about
 
 
@@ -60,7 +62,7 @@ def table_to_latex(table) -> str:
     rows = [[(cell.get_text(" ", strip=True), cell.name == "th", int(cell.get("colspan", 1)))
              for cell in row.find_all(["th", "td"])] for row in table.find_all("tr")]
     rows = [row for row in rows if row]
-    heads = len(table.thead.find_all("tr")) if table.thead else sum(all(cell[1] for cell in row) for row in rows[:1])
+    heads = len(table.thead.find_all("tr")) if table.thead else sum(all(is_head or not text for text, is_head, _ in row) for row in rows[:1])
     width = max(sum(span for *_, span in row) for row in rows)
     whole = [[text for text, _, span in row for _ in range(span)] for row in rows if all(span == 1 for *_, span in row)]
     columns = [list(column) for column in zip(*(row + [""] * (width - len(row)) for row in whole))]
@@ -95,13 +97,19 @@ def table_to_latex(table) -> str:
 
 
 class TablesFromHtml(SphinxPostTransform):
-    """Choose the tables among a cell's output formats; myst-nb chooses the rest."""
+    """Choose the tables among a cell's output formats; myst-nb chooses the rest.
+
+    Pictures of interactive figures keep the width of the text: their letters are small.
+    """
 
     default_priority = 3  # before myst-nb's choice
 
     def run(self, **kwargs) -> None:
         for bundle in list(self.document.findall(lambda node: isinstance(node, nodes.container)
                                                  and node.get("nb_element") == "mime_bundle")):
+            if any(form.get("mime_type") == PLOTLY for form in bundle.children):
+                for image in bundle.findall(nodes.image):
+                    image["width"] = "100%"
             for form in bundle.children:
                 if form.get("mime_type") == "text/html":
                     tables = BeautifulSoup(form.astext(), "html.parser").find_all("table")
@@ -147,18 +155,19 @@ class Unfold(SphinxPostTransform):
                 right = "abcdefgh"[[option["right"] for option in options].index(True)]
                 questions += nodes.list_item("", *text, asked)
                 replies += nodes.list_item("", nodes.paragraph("", "", raw(rf"\textbf{{{right}}} is right.")), why)
-            check.replace_self([raw(rf"\phantomsection\label{{check:{name}}}"), questions,
-                                raw(rf"\courselink{{Answers}}{{answers:{name}}}")])
-            found += [replies]
+            check.replace_self([raw(rf"\phantomsection\label{{check:{name}}}\courselink{{Answers}}{{answers:{name}}}"),
+                                questions])
+            found += [raw(rf"\label{{answers:{name}}}\courselink{{Questions}}{{check:{name}}}"), replies]
         dropdowns = list(file.findall(lambda node: isinstance(node, nodes.container)
                                       and node.get("design_component") == "dropdown"))
-        for number, dropdown in enumerate(dropdowns):
-            title, *content = dropdown.children
-            question = nodes.paragraph("", "", nodes.strong("", "", *title.children))
-            last = [raw(rf"\courselink{{Answers}}{{answers:{name}}}")] if number == len(dropdowns) - 1 else []
-            dropdown.replace_self([raw(rf"\phantomsection\label{{check:{name}}}")] * (not found) + [question, *last])
-            found += [question.deepcopy(), *content]
-        return found and [raw(rf"\label{{answers:{name}}}\courselink{{Questions}}{{check:{name}}}"), *found]
+        titles = [dropdown[0].astext() for dropdown in dropdowns]
+        for number, (dropdown, title) in enumerate(zip(dropdowns, titles), 1):
+            here, there = f"fold:{name}:{number}", f"unfolded:{name}:{number}"
+            # Titles that repeat, as "Answer" does, are told apart by their number.
+            title = tex(f"{title} {number}" if titles.count(title) > 1 else title)
+            found += [raw(rf"\coursesolution{{{there}}}{{{here}}}{{{title}}}"), *dropdown[1:]]
+            dropdown.replace_self([raw(rf"\coursesolution{{{here}}}{{{there}}}{{{title}}}")])
+        return found
 
     def solutions(self, file, name) -> list[nodes.Node]:
         """Take the solutions out; the exercises say on which page they stand."""
@@ -171,7 +180,7 @@ class Unfold(SphinxPostTransform):
                        for child in (part.children if isinstance(part, nodes.section) else [part])]
             exercise = exercises[solution["target_label"]]
             label = f"solution:{name}:{solution['target_label']}"
-            exercise += raw(rf"\courselink{{Solution}}{{{label}}}")
+            next(exercise.findall(nodes.title)).append(raw(rf"\coursetitlelink{{Solution}}{{{label}}}"))
             solution.parent.remove(solution)
             found += [raw(rf"\coursesolution{{{label}}}{{exercise:{solution['target_label']}}}"
                           rf"{{{tex(re.sub('^Solution to ', '', title.astext()))}}}"), *content]
@@ -217,7 +226,7 @@ class Unfold(SphinxPostTransform):
         root += raw(r"\coursepart{Appendix}\appendix")
         for title, content in appendices:
             if content:
-                root += heading(title, *content)
+                root += heading(title, raw(r"\coursetocoff"), *content, raw(r"\coursetocon"))
         for section in list(root.findall(nodes.section)):
             if section[0].astext() in RECURRING:
                 section.parent.insert(section.parent.index(section), raw(r"\coursetocoff"))
@@ -276,7 +285,7 @@ class HandoutTranslator(LaTeXTranslator):
         raise nodes.SkipNode
 
     def visit_math_block(self, node):
-        number = node.get("label") and node.get("number")
+        number = self.number_of("displaymath", node["ids"])
         if number:
             self.body.append(rf"\setcounter{{equation}}{{{number - 1}}}")
         super().visit_math_block(node)
@@ -287,12 +296,27 @@ class HandoutTranslator(LaTeXTranslator):
         raise nodes.SkipNode
 
     def visit_table(self, node):
-        self.body.append("\\begingroup\\small\n")
+        self.body.append("\\begingroup\\small\\setlength{\\extrarowheight}{2pt}\n")
         super().visit_table(node)
 
     def depart_table(self, node):
         super().depart_table(node)
         self.body.append("\\endgroup\n")
+
+    def visit_entry(self, node):
+        if not node.astext().strip():
+            node.clear()  # an empty paragraph is a line high
+        super().visit_entry(node)
+
+    def visit_literal_block(self, node):
+        """A short listing stays on one page, and with the output below it."""
+        short = not self.table and not self.in_footnote and node.astext().count("\n") < WHOLE
+        self.body.append("\n\\begin{courselisting}\n" if short else "\n\\courselonglisting\n")
+        try:
+            super().visit_literal_block(node)
+        finally:
+            if short:
+                self.body.append("\\end{courselisting}\n")
 
     def visit_literal(self, node):
         # Names of code may break after these characters: TeX knows no place in them.
@@ -392,7 +416,7 @@ def configure(app: Sphinx, config) -> None:
     config.latex_elements = {
         "papersize": "a4paper", "pointsize": "10pt", "extraclassoptions": "openany,oneside", "fncychap": "",
         "babel": r"\usepackage[english]{babel}", "figure_align": "htbp", "makeindex": "", "printindex": "",
-        "fontpkg": "", "fontenc": r"\usepackage{fontspec}", "geometry": r"\usepackage[margin=25mm,bottom=27mm,headheight=14pt]{geometry}",
+        "fontpkg": "", "fontenc": r"\usepackage{fontspec}", "geometry": r"\usepackage[margin=25mm,top=28mm,bottom=22mm,headheight=14pt,headsep=7mm]{geometry}",
         "sphinxsetup": "", "maketitle": r"\coursetitlepage", "tableofcontents": r"\coursecontents",
         "extrapackages": "".join(rf"\newcommand{{\{name}}}{{{text}}}" for name, text in facts.items()) + r"\usepackage{handout}",
         "preamble": r"\coursesetup",
