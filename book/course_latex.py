@@ -30,7 +30,7 @@ ENGINE = "xelatex"
 BOXES = ("question", "predict", "warning", "report", "exercise")
 GREEK = dict(zip("alpha beta gamma delta epsilon eta theta lambda mu rho sigma tau phi".split(), "αβγδεηθλμρστφ"))
 # Headings that every chapter has: bookmarks, but no lines of the table of contents.
-WHOLE = 16  # lines of a listing that no page break divides
+WHOLE = 14  # lines of a listing that no page break divides
 RECURRING = {"Check yourself", "Exercises", "Three sentences to keep"}
 
 
@@ -50,6 +50,8 @@ def heading(title: str, *children: nodes.Node) -> nodes.section:
 
 NUMBER = re.compile(r"[^\w]*[−-]?[\d.,]+( ?%)?(\W.*)?$|$|[−-]$|nan$")
 PLOTLY = "application/vnd.plotly.v1+json"
+WORDS = re.compile(r"\s|-|(?<=[_(\[=.])")  # where a line of a cell may end
+SYMBOLS = re.compile(r"\\[a-zA-Z]+|[{}_^]")  # of mathematics: what is one letter, and what is none
 LINE = 100  # characters of a table's text in a line of the page, about
 
 
@@ -94,6 +96,33 @@ def table_to_latex(table) -> str:
         if number == heads - 1:
             lines.append(r"\midrule")
     return "\n".join([rf"\begin{{coursetable}}{{{''.join(kinds)}}}", r"\toprule", *lines, r"\bottomrule", r"\end{coursetable}"])
+
+
+def spread(rows: list[list[str]], space: int) -> list[int]:
+    """Widths of columns, in characters, that keep the rows of a wide table low.
+
+    A column is at least as wide as its longest word; what space is left goes, bit by bit, where it saves most.
+    """
+    columns = list(zip(*rows))
+    widths = [max(len(word) for text in column for word in WORDS.split(text)) for column in columns]
+    longest = [max(map(len, column)) for column in columns]
+
+    def height(widths):
+        return sum(max(max(1, len(text) / width) for text, width in zip(row, widths)) for row in rows)
+
+    while sum(widths) < space:
+        growing = [place for place, width in enumerate(widths) if width < longest[place]]
+        if not growing:
+            break
+        best = min(growing, key=lambda place: height([width + (number == place) for number, width in enumerate(widths)]))
+        widths[best] += 1
+    return widths
+
+
+def printed(entry: nodes.Element) -> str:
+    """A cell's text, about as long as it is in print."""
+    return "".join(SYMBOLS.sub(lambda found: "x" * (found[0][0] == "\\"), text.astext()) if isinstance(text.parent, nodes.math)
+                   else text.astext() for text in entry.findall(nodes.Text))
 
 
 class TablesFromHtml(SphinxPostTransform):
@@ -297,6 +326,13 @@ class HandoutTranslator(LaTeXTranslator):
 
     def visit_table(self, node):
         self.body.append("\\begingroup\\small\\setlength{\\extrarowheight}{2pt}\n")
+        rows = [list(map(printed, row)) for row in node.findall(nodes.row)]
+        space = round(.9 * LINE) - 3 * len(rows[0])
+        if sum(max(map(len, column)) for column in zip(*rows)) > space:
+            widths = spread(rows, space)
+            self.next_table_colspec = "".join(
+                rf">{{\raggedright\arraybackslash}}p{{\dimexpr(\linewidth-{2 * len(widths)}\tabcolsep)*{width}/{sum(widths)}}}"
+                for width in widths) + "\n"
         super().visit_table(node)
 
     def depart_table(self, node):
