@@ -30,7 +30,7 @@ ENGINE = "xelatex"
 BOXES = ("question", "predict", "warning", "report", "exercise")
 GREEK = dict(zip("alpha beta gamma delta epsilon eta theta lambda mu rho sigma tau phi".split(), "αβγδεηθλμρστφ"))
 # Headings that every chapter has: bookmarks, but no lines of the table of contents.
-WHOLE = 14  # lines of a listing that no page break divides
+WHOLE, WHOLE_TABLE = 14, 7  # lines of a listing, rows of a table that no page break divides
 RECURRING = {"Check yourself", "Exercises", "Three sentences to keep"}
 
 
@@ -51,7 +51,7 @@ def heading(title: str, *children: nodes.Node) -> nodes.section:
 NUMBER = re.compile(r"[^\w]*[−-]?[\d.,]+( ?%)?(\W.*)?$|$|[−-]$|nan$")
 PLOTLY = "application/vnd.plotly.v1+json"
 WORDS = re.compile(r"\s|-|(?<=[_(\[=.])")  # where a line of a cell may end
-SYMBOLS = re.compile(r"\\[a-zA-Z]+|[{}_^]")  # of mathematics: what is one letter, and what is none
+SYMBOLS = re.compile(r"\\[a-zA-Z]+|[{}_^\s]")  # of mathematics: what is one letter, and what is none
 LINE = 100  # characters of a table's text in a line of the page, about
 
 
@@ -104,7 +104,7 @@ def spread(rows: list[list[str]], space: int) -> list[int]:
     A column is at least as wide as its longest word; what space is left goes, bit by bit, where it saves most.
     """
     columns = list(zip(*rows))
-    widths = [max(len(word) for text in column for word in WORDS.split(text)) for column in columns]
+    widths = [1 + max(len(word) for text in column for word in WORDS.split(text)) for column in columns]
     longest = [max(map(len, column)) for column in columns]
 
     def height(widths):
@@ -328,10 +328,13 @@ class HandoutTranslator(LaTeXTranslator):
         self.body.append("\\begingroup\\small\\setlength{\\extrarowheight}{2pt}\n")
         rows = [list(map(printed, row)) for row in node.findall(nodes.row)]
         space = round(.9 * LINE) - 3 * len(rows[0])
-        if sum(max(map(len, column)) for column in zip(*rows)) > space:
+        if len(rows) > WHOLE_TABLE:
+            node["classes"].append("longtable")
+        if len(rows) > WHOLE_TABLE or sum(max(map(len, column)) for column in zip(*rows)) > space:
             widths = spread(rows, space)
+            total = max(space, sum(widths))
             self.next_table_colspec = "".join(
-                rf">{{\raggedright\arraybackslash}}p{{\dimexpr(\linewidth-{2 * len(widths)}\tabcolsep)*{width}/{sum(widths)}}}"
+                rf">{{\raggedright\arraybackslash}}p{{\dimexpr(\linewidth-{2 * len(widths)}\tabcolsep)*{width}/{total}}}"
                 for width in widths) + "\n"
         super().visit_table(node)
 

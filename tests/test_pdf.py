@@ -1,5 +1,6 @@
 """The PDFs that `make pdf` and `make handout` have built, page by page and link by link."""
 
+import html
 import os
 import re
 import shutil
@@ -54,33 +55,55 @@ def titles():
 
 def test_every_chapter_is_there_and_in_the_bookmarks():
     text = flat(run("pdftotext", BOOK, "-"))
-    outlines = flat(re.sub(r"\\\w+", "", (OUT / "latex" / "multilevel-handout.toc").read_text("utf-8")))
+    outline = run("pdftohtml", "-xml", "-i", "-stdout", "-l", 1, BOOK)
+    bookmarks = {flat(html.unescape(item)) for item in re.findall(r'<item page="\d+">(.*)</item>', outline)}
     assert [title for title in titles() if flat(title) not in text] == []
-    assert [title for title in titles() if flat(title) not in outlines] == []
+    assert [title for title in titles() if flat(title) not in bookmarks] == []
 
 
-def test_every_figure_of_the_site_is_there(site):
-    """By its number and caption; none is a bitmap."""
+def pages(site):
+    for path in [ROOT / "index.md", *CHAPTERS]:
+        name = path.relative_to(ROOT).with_suffix("")
+        yield str(name), BeautifulSoup((site / f"{name}.html").read_text("utf-8"), "html.parser")
+
+
+def printed(kind):
+    """The numbers of the book's figures or equations, by their labels."""
+    labels = re.findall(r"^\\newlabel\{([^}]*)\}\{\{(\d+)\}\{.*\{(\w+)\.[\w.]+\}\{\}\}$",
+                        (OUT / "latex" / "multilevel-handout.aux").read_text("utf-8"), flags=re.M)
+    return {label: number for label, number, counter in labels if counter == kind}
+
+
+def test_every_figure_of_the_site_is_there_with_its_number(site):
+    """By its number and the first words of its caption; none is a bitmap."""
     text = flat(run("pdftotext", BOOK, "-"))
-    missing = []
-    for path in CHAPTERS:
-        page = BeautifulSoup((site / path.relative_to(ROOT).with_suffix(".html")).read_text("utf-8"), "html.parser")
-        for caption in page.select("figcaption"):
-            number, words = caption.select_one(".caption-number"), caption.select_one(".caption-text")
-            for mathematics in words.select(".katex, .math"):
-                mathematics.decompose()
-            start = flat(words.get_text())[:30]
-            if flat(number.get_text()) + start not in text and start not in text:
-                missing.append((path.stem, caption.get_text()[:60]))
-    assert missing == []
+    figures = {}
+    for name, page in pages(site):
+        for figure in page.select("figure:has(figcaption)"):
+            number, words = figure.select_one(".caption-number"), figure.select_one(".caption-text")
+            start = words.find(string=True).split("$")[0]  # up to the first link or symbol
+            figures[f"{name}:{figure['id']}"] = (number.get_text(), flat(number.get_text() + start)[:40])
+    labels = {label: number for label, number in printed("figure").items() if not label.startswith("figure-of:")}
+    assert labels == {label: re.sub(r"\D", "", number) for label, (number, _) in figures.items()}
+    assert [number for number, start in figures.values() if start not in text] == []
     assert len(run("pdfimages", "-list", BOOK).splitlines()) == 2  # the two lines of its heading
+
+
+def test_every_equation_has_the_number_of_the_site(site):
+    """Of those with a number; equations without a label have none in either."""
+    equations = {f"equation:{name}:{equation['id'].removeprefix('equation-')}": equation.select_one(".eqno").find(string=True)
+                 for name, page in pages(site) for equation in page.select(".math:has(.eqno)")}
+    assert equations and {label: f"({number})" for label, number in printed("equation").items()} == equations
+    text = run("pdftotext", "-layout", BOOK, "-")
+    assert [number for number in equations.values() if not re.search(rf" {{8,}}{re.escape(number)}$", text, flags=re.M)] == []
 
 
 def test_the_number_of_pages(file):
     low, high = PAGES[file]
-    info = run("pdfinfo", file)
-    assert low <= int(re.search(r"Pages:\s+(\d+)", info)[1]) <= high
-    assert "A4" in re.search(r"Page size:.*", info)[0]
+    number = int(re.search(r"Pages:\s+(\d+)", run("pdfinfo", file))[1])
+    assert low <= number <= high
+    sizes = re.findall(r"Page +\d+ size:.*", run("pdfinfo", "-f", 1, "-l", number, file))
+    assert len(sizes) == number and [size for size in sizes if "A4" not in size] == []
 
 
 def test_metadata_and_title_page(file):
@@ -93,13 +116,21 @@ def test_metadata_and_title_page(file):
 
 
 def test_nothing_is_left_unset(text):
-    left = re.findall(r"\{(?:ref|eq|term|cite|glue)[^}]*\}|:::|\?\?|np\.float64\(|\\(?:begin|text|sphinx)\w*", text)
+    left = re.findall(r"\{(?:ref|eq|term|cite|glue)[^}]*\}|\{[\w:-]+\}`|:::|```\{|\?\?|np\.float64\(|\\(?:begin|text|sphinx|course)\w*"
+                      r"|</?(?:a|br|div|span|sub|sup)\b", text)
     assert left == []
+
+
+def test_paper_does_not_ask_to_click():
+    """What only a screen can do is named as such."""
+    sentences = re.split(r"(?<=[.!?]) |\n\n", " ".join(run("pdftotext", BOOK, "-").split()))
+    asked = [sentence for sentence in sentences if re.search(r"\b(?:[Cc]lick|[Hh]over|[Tt]ap it|[Dd]rag|Point at|point at a line)", sentence)]
+    assert [sentence for sentence in asked if not re.search("screen|JupyterLab", sentence)] == []
 
 
 def test_the_log_has_no_missing_character_and_nothing_sticks_out(log):
     assert re.findall(r"Missing character:.*|.*undefined.*(?:on|references).*", log) == []
-    assert [width for width in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log) if float(width) > 10] == []
+    assert [width for width in re.findall(r"Overfull \\[hv]box \(([\d.]+)pt", log) if float(width) > 10] == []
 
 
 def test_fonts_are_embedded_and_none_is_of_type_3(file):
@@ -113,7 +144,7 @@ def test_internal_links_lead_somewhere(file):
                              (OUT / "latex" / file.with_suffix(".aux").name).read_text("utf-8"), flags=re.M))
     places = set(re.findall(r'"([^"]*)"$', run("pdfinfo", "-dests", file), flags=re.M))
     links = {name.replace("\\detokenize{", "") for name in re.findall(
-        r"\\(?:hyperref\[|ref\*?\{|pageref\*?\{|course\w*link\{\w+\}\{)((?:\\detokenize\{)?[^]}]+)", source)}
+        r"\\(?:hyperref\[|ref\*?\{|pageref\*?\{|course\w*link\{\w+\}\{|course(?:solution|code)\{[^}]*\}\{)((?:\\detokenize\{)?[^]}]+)", source)}
     assert [name for name in links if labels.get(name) not in places] == []
     assert [name for name in set(re.findall(r"\\hyperlink\{([^}]*)\}", source)) if name not in places] == []
     if file == BOOK:
@@ -123,6 +154,17 @@ def test_internal_links_lead_somewhere(file):
 @pytest.mark.parametrize("title", ["Answers to the questions", "Solutions to the exercises", "Code of figures and tables", "Bibliography"])
 def test_the_appendices_are_there(title):
     assert flat(title) in flat(run("pdftotext", BOOK, "-"))
+
+
+def test_every_question_and_every_exercise_has_its_answer(site):
+    text = run("pdftotext", BOOK, "-")
+    questions = {name: len(page.select(".self-check .question")) for name, page in pages(site)}
+    assert sum(questions.values()) > 50 and len(re.findall(r"\b[a-h] is right\.", text)) == sum(questions.values())
+    labels = (OUT / "latex" / "multilevel-handout.aux").read_text("utf-8")
+    assert [name for name, number in questions.items() if number and f"newlabel{{answers:{name}}}" not in labels] == []
+    exercises = {f"{path.relative_to(ROOT).with_suffix('')}:{label}" for path in CHAPTERS
+                 for label in re.findall(r"\{exercise\}\n:label: (\S+)", path.read_text("utf-8"))}
+    assert exercises and exercises == set(re.findall(r"newlabel\{solution:([^}]*)\}", labels))
 
 
 def test_without_tex_one_line_says_what_to_install(tmp_path, monkeypatch):
