@@ -54,16 +54,29 @@ def titles():
     return [re.search(r"^# (.*)$", path.read_text("utf-8"), flags=re.M)[1] for path in CHAPTERS]
 
 
-def test_every_chapter_is_there_and_in_the_bookmarks():
-    text = flat(run("pdftotext", BOOK, "-"))
+def bookmarks():
+    """Titles of chapters and the pages on which they begin."""
     outline = run("pdftohtml", "-xml", "-i", "-stdout", "-l", 1, BOOK)
-    depth, chapters = 0, []
-    for opened, closed, title in re.findall(r'(<outline>)|(</outline>)|<item page="\d+">(.*)</item>', outline):
+    depth = 0
+    for opened, closed, page, title in re.findall(r'(<outline>)|(</outline>)|<item page="(\d+)">(.*)</item>', outline):
         depth += bool(opened) - bool(closed)
         if title and depth == 2:  # below the parts
-            chapters.append(flat(html.unescape(title)))
+            yield flat(html.unescape(title)), int(page)
+
+
+def test_every_chapter_is_there_and_in_the_bookmarks():
+    text = flat(run("pdftotext", BOOK, "-"))
     assert [title for title in titles() if flat(title) not in text] == []
-    assert chapters == [flat(title) for title in ["About this course", *titles(), *APPENDICES]]
+    assert [title for title, _ in bookmarks()] == [flat(title) for title in ["About this course", *titles(), *APPENDICES]]
+
+
+def test_no_page_is_half_empty():
+    """But for the last one of a chapter."""
+    begins = {page for _, page in bookmarks()}
+    sheets = run("pdftotext", "-bbox", BOOK, "-").split("<page ")[1:]
+    filled = {number: max((float(y) for y in re.findall(r'yMax="([\d.]+)"', sheet)), default=0) / float(
+        re.search(r'height="([\d.]+)"', sheet)[1]) for number, sheet in enumerate(sheets, 1)}
+    assert [number for number in range(min(begins), len(sheets)) if number + 1 not in begins and filled[number] < 0.6] == []
 
 
 def pages(site):
