@@ -32,6 +32,7 @@ PARTS = {
     "katex/dist/fonts": "katex/fonts",
 }
 GLUE = re.compile(r"\{glue:text\}`((?:[\w-]+\.md::)?\w+)(?::([^`]+))?`")
+EQUATION, TO_EQUATION = re.compile(r"\$\$ \(([\w-]+)\)$", re.M), re.compile(r"\{eq\}`([\w-]+)`")
 SET_FORMULAS = """const katex = require("katex"), fs = require("fs");
 const formulas = JSON.parse(fs.readFileSync(0));
 console.log(JSON.stringify(formulas.map(([tex, displayMode]) => katex.renderToString(tex, {displayMode}))));"""
@@ -96,6 +97,15 @@ def set_numbers(text: str, values: dict) -> str:
         return format(values[match[1]], match[2] or "").replace("-", "\N{MINUS SIGN}")
 
     return GLUE.sub(number, text)
+
+
+def number_equations(cells) -> None:
+    """Number the equations that have a label, in their order; what points to a label gets its number."""
+    cells = [cell for cell in cells if cell.cell_type == "markdown"]
+    labels = [label for cell in cells for label in EQUATION.findall(cell.source)]
+    for cell in cells:
+        text = EQUATION.sub(lambda match: rf"\tag{{{labels.index(match[1]) + 1}}}$$", cell.source)
+        cell.source = TO_EQUATION.sub(lambda match: f"({labels.index(match[1]) + 1})", text)
 
 
 class Markdown:
@@ -179,6 +189,7 @@ def write_deck(deck: Path, cache_path: Path, folder: Path, book: str | None = No
     `book` is the way from there to the book's first page; without it chapters are named, not linked.
     """
     notebook = read_executed(deck, cache_path)
+    number_equations(notebook.cells)
     markdown, figures, slides = Markdown(), {}, []
     for number, cells in enumerate(group_slides(notebook), 1):
         slides.append(slide_html(cells, number, glued_values(cells), markdown, figures, book))
