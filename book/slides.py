@@ -49,9 +49,9 @@ PAGE = """<!doctype html>
 <link rel="stylesheet" href="deck.css">
 </head>
 <body>
-<main class="reveal"><div class="slides">
+<main><div class="reveal"><div class="slides">
 {slides}
-</div></main>
+</div></div></main>
 <script src="reveal.js"></script>
 <script src="notes.js"></script>
 <script src="deck.js"></script>
@@ -190,9 +190,9 @@ def write_deck(deck: Path, cache_path: Path, folder: Path, book: str | None = No
     """
     notebook = read_executed(deck, cache_path)
     number_equations(notebook.cells)
-    markdown, figures, slides = Markdown(), {}, []
+    values, markdown, figures, slides = glued_values(notebook.cells), Markdown(), {}, []
     for number, cells in enumerate(group_slides(notebook), 1):
-        slides.append(slide_html(cells, number, glued_values(cells), markdown, figures, book))
+        slides.append(slide_html(cells, number, values, markdown, figures, book))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / "index.html").write_text(markdown.with_formulas(PAGE.format(slides="\n".join(slides))), encoding="utf-8")

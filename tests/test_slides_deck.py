@@ -57,6 +57,9 @@ def test_figures_have_alt_text_and_nothing_is_left_over(sections, folder):
 
 
 def test_equations_carry_the_slides_numbers(sections):
+    """Those of the source, and what points to one of them."""
+    combined, recalled = sections[11].get_text(), sections[14].get_text()
+    assert "Combined: (4) and (5) put into (3)" in combined and "Recall equation (6)" in recalled
     assert [tag.get_text() for section in sections for tag in section.select(".katex-html .tag")] == [
         f"({number})" for number in range(1, 7)]
 
@@ -101,16 +104,58 @@ def test_every_slide_fits_from_disk_and_without_a_network(browser, folder):  # n
             const foot = slide.querySelector("footer").getBoundingClientRect().top;
             const inner = [...slide.querySelectorAll(".body *")].filter(e => !e.closest(".katex-mathml"))
                 .map(e => e.getBoundingClientRect()).filter(b => b.width);
-            return {id: slide.id, scroll: [slide.scrollWidth, slide.scrollHeight], box: [box.width, box.height],
+            const title = slide.querySelector("h1, h2").getBoundingClientRect();
+            const seen = document.elementFromPoint(title.left + 5, title.top + 5);
+            return {id: slide.id, seen: slide.contains(seen), scroll: [slide.scrollWidth, slide.scrollHeight], box: [box.width, box.height],
                     room: foot - Math.max(...inner.map(b => b.bottom)), right: Math.max(...inner.map(b => b.right)),
                     pre: [...slide.querySelectorAll("pre")].filter(p => p.scrollWidth > p.clientWidth).length}}""")
-        assert size["id"] == f"slide-{number}"
+        assert size["id"] == f"slide-{number}" and size["seen"]
         assert size["scroll"] == size["box"] == [1280, 720], size
         assert size["room"] >= 0 and size["right"] <= 1280 - 40 and not size["pre"], size
         page.keyboard.press("ArrowRight")
     assert heard == []
     assert all(address.startswith("file:") or address.startswith("data:") for address in asked)
     context.close()
+
+
+@pytest.fixture
+def deck(browser, folder):  # noqa: F811
+    context = browser.new_context(viewport={"width": 1280, "height": 720}, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto((folder / "index.html").as_uri())
+    page.wait_for_function("Reveal.isReady()")
+    yield page
+    context.close()
+
+
+def test_axe_finds_nothing_on_any_slide(deck, axe):
+    for title in TITLES:
+        assert axe(deck) == [], title
+        deck.keyboard.press("ArrowRight")
+
+
+def test_the_keyboard_does_all_and_nothing_moves_for_who_asks_so(deck):
+    def here():
+        return deck.evaluate("Reveal.getCurrentSlide().id")
+
+    deck.keyboard.press("ArrowRight")
+    deck.keyboard.press("Space")
+    assert here() == "slide-3" and deck.evaluate("document.getAnimations().length") == 0
+    deck.keyboard.press("ArrowLeft")
+    assert here() == "slide-2"
+    deck.keyboard.press("Escape")
+    assert deck.evaluate("Reveal.isOverview()")
+    deck.keyboard.press("End")
+    deck.keyboard.press("Enter")
+    assert here() == f"slide-{len(TITLES)}" and not deck.evaluate("Reveal.isOverview()")
+    deck.keyboard.press("Shift+Slash")
+    assert "Keyboard Shortcuts" in deck.locator(".overlay-help").text_content()
+    deck.keyboard.press("Escape")
+    with deck.expect_popup() as opened:
+        deck.keyboard.press("s")
+    opened.value.wait_for_selector(f"text={deck.locator('.present aside.notes p').text_content()}")
+    deck.keyboard.press("e")
+    deck.wait_for_selector(".pdf-page")
 
 
 def test_deck_prints_one_slide_a_page(browser, folder, tmp_path):  # noqa: F811
