@@ -177,7 +177,8 @@ def slide_html(cells, number: int, values: dict, markdown: Markdown, figures: di
     chapter = cells[0].metadata["chapter"]
     where = f'<a href="{book}chapters/{chapter}.html">{chapter}</a>' if book else chapter
     heading, body = re.fullmatch(r"\s*(<h[12]>.*?</h[12]>)(.*)", "".join(text), re.S).groups()
-    return (f'<section id="slide-{number}" class="{"title" if heading.startswith("<h1") else layout}">{heading}'
+    kind = "title" if heading.startswith("<h1") else layout
+    return (f'<section id="slide-{number}" class="{kind} {chapter}">{heading}'
             f'<div class="body"><div class="text">{body}</div>{picture}</div>'
             f'<footer>Sven Rieger’s slide {number} in Python. Chapter: {where}</footer>'
             f'<aside class="notes">{notes}</aside></section>')

@@ -50,7 +50,7 @@ def test_every_slide_has_notes_and_leads_to_a_chapter(sections):
 
 def test_figures_have_alt_text_and_nothing_is_left_over(sections, folder):
     pictures = [picture for section in sections for picture in section.find_all("img")]
-    assert len(pictures) == 4
+    assert len(pictures) == 6
     assert all(len(picture["alt"]) > 100 and (folder / picture["src"]).exists() for picture in pictures)
     page = " ".join(section.get_text() for section in sections)
     assert not re.search(r"\{glue|\$|np\.float|\0|Traceback|Warning", page)
@@ -89,6 +89,22 @@ def test_no_statistic_is_typed(cells):
                 assert not re.search(r"\d\.\d", typed), cell.source
 
 
+MEASURE = """slide => {
+    const box = slide.getBoundingClientRect(), foot = slide.querySelector("footer").getBoundingClientRect().top;
+    const title = slide.querySelector("h1, h2").getBoundingClientRect();
+    const inner = [...slide.querySelectorAll(".body *")].filter(e => !e.closest(".katex-mathml"))
+        .map(e => e.getBoundingClientRect()).filter(b => b.width);
+    return {id: slide.id, seen: slide.contains(document.elementFromPoint(title.left + 5, title.top + 5)),
+            scroll: [slide.scrollWidth, slide.scrollHeight], box: [box.width, box.height],
+            room: foot - Math.max(...inner.map(b => b.bottom)), right: Math.max(...inner.map(b => b.right)) - box.left,
+            pre: [...slide.querySelectorAll("pre")].filter(p => p.scrollWidth > p.clientWidth).length}}"""
+
+
+def check_fit(size):
+    assert size["scroll"] == size["box"] == [1280, 720], size
+    assert size["room"] >= 0 and size["right"] <= 1280 - 40 and not size["pre"], size
+
+
 def test_every_slide_fits_from_disk_and_without_a_network(browser, folder):  # noqa: F811
     context = browser.new_context(viewport={"width": 1280, "height": 720}, offline=True)
     page = context.new_page()
@@ -99,19 +115,9 @@ def test_every_slide_fits_from_disk_and_without_a_network(browser, folder):  # n
     page.goto((folder / "index.html").as_uri())
     page.wait_for_function("Reveal.isReady()")
     for number in range(1, len(TITLES) + 1):
-        size = page.evaluate("""() => {
-            const slide = Reveal.getCurrentSlide(), box = slide.getBoundingClientRect();
-            const foot = slide.querySelector("footer").getBoundingClientRect().top;
-            const inner = [...slide.querySelectorAll(".body *")].filter(e => !e.closest(".katex-mathml"))
-                .map(e => e.getBoundingClientRect()).filter(b => b.width);
-            const title = slide.querySelector("h1, h2").getBoundingClientRect();
-            const seen = document.elementFromPoint(title.left + 5, title.top + 5);
-            return {id: slide.id, seen: slide.contains(seen), scroll: [slide.scrollWidth, slide.scrollHeight], box: [box.width, box.height],
-                    room: foot - Math.max(...inner.map(b => b.bottom)), right: Math.max(...inner.map(b => b.right)),
-                    pre: [...slide.querySelectorAll("pre")].filter(p => p.scrollWidth > p.clientWidth).length}}""")
+        size = page.evaluate(f"({MEASURE})(Reveal.getCurrentSlide())")
         assert size["id"] == f"slide-{number}" and size["seen"]
-        assert size["scroll"] == size["box"] == [1280, 720], size
-        assert size["room"] >= 0 and size["right"] <= 1280 - 40 and not size["pre"], size
+        check_fit(size)
         page.keyboard.press("ArrowRight")
     assert heard == []
     assert all(address.startswith("file:") or address.startswith("data:") for address in asked)
@@ -146,7 +152,7 @@ def test_the_keyboard_does_all_and_nothing_moves_for_who_asks_so(deck):
     deck.keyboard.press("Escape")
     assert deck.evaluate("Reveal.isOverview()")
     deck.keyboard.press("End")
-    deck.keyboard.press("Enter")
+    deck.keyboard.press("Escape")
     assert here() == f"slide-{len(TITLES)}" and not deck.evaluate("Reveal.isOverview()")
     deck.keyboard.press("Shift+Slash")
     assert "Keyboard Shortcuts" in deck.locator(".overlay-help").text_content()
@@ -162,6 +168,8 @@ def test_deck_prints_one_slide_a_page(browser, folder, tmp_path):  # noqa: F811
     page = browser.new_page()
     page.goto((folder / "index.html").as_uri() + "?print-pdf")
     page.wait_for_selector(".pdf-page")
+    for size in page.locator(".pdf-page section").evaluate_all(f"slides => slides.map({MEASURE})"):
+        check_fit(size)
     page.pdf(path=tmp_path / "deck.pdf", prefer_css_page_size=True, print_background=True)
     page.close()
     pages = re.findall(rb"/Type\s*/Page\b", (tmp_path / "deck.pdf").read_bytes())
