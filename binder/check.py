@@ -1,11 +1,13 @@
-"""Do what Binder does, in an empty environment, and run a chapter there in a browser.
+"""Do what Binder does, in an empty environment, and run the chapters there in a browser.
 
     python binder/check.py [chapter ...]
 
 The steps are those of the image that repo2docker builds: a new environment with JupyterLab and
 `requirements.txt`, then `postBuild`, in a copy of the course with a home directory of its own.
-A browser opens the chapter's address as the launch button does, runs all cells, and looks for
+A browser opens each chapter's address as the launch button does, runs all cells, and looks for
 every figure, the last one too. Takes minutes; needs Chromium and the registry of Python packages. `make binder-check`.
+What the page for instructors says of memory is kept in `measured.json`; BINDER_ENV may name an environment
+that is there already, to save the minutes of making it, and then nothing is kept.
 """
 
 import json
@@ -18,11 +20,13 @@ import tempfile
 import time
 import urllib.request
 import venv
+from datetime import date
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parent.parent
+MEASURED = ROOT / "binder/measured.json"
 TOKEN = "binder-check"
 FIGURES = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea :is(.jp-RenderedSVG, .js-plotly-plot)"
 FAULTS = '[data-mime-type="application/vnd.jupyter.error"], [data-mime-type="application/vnd.jupyter.stderr"]'
@@ -32,15 +36,16 @@ def megabytes(folder: Path) -> int:
     return round(sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_symlink()) / 1e6)
 
 
-def make_environment(folder: Path) -> Path:
-    """Install what the image has into `folder`."""
+def make_environment(folder: Path) -> dict:
+    """Install what the image has into `folder`; its size and the time it took."""
     start = time.monotonic()
     venv.create(folder, with_pip=True)
     for what, arguments in [("requirements.txt", ["-r", ROOT / "binder/requirements.txt"]),
                             ("JupyterLab", ["jupyterlab"])]:
         subprocess.run([folder / "bin/python", "-m", "pip", "install", "-q", *arguments], check=True)
-        print(f"{what}: {megabytes(folder)} MB, {time.monotonic() - start:.0f} s", flush=True)
-    return folder
+        found = {"environment_mb": megabytes(folder), "environment_s": round(time.monotonic() - start)}
+        print(f"{what}: {found['environment_mb']} MB, {found['environment_s']} s", flush=True)
+    return found
 
 
 def copy_course(folder: Path) -> None:
@@ -57,7 +62,8 @@ def start_lab(course: Path, programs: Path, home: Path) -> tuple[subprocess.Pope
     """Run postBuild, then JupyterLab; return its process and address."""
     kept = {name: value for name, value in os.environ.items()
             if not name.startswith(("JUPYTER", "IPYTHON", "PYTHON", "VIRTUAL_ENV"))}
-    environment = kept | {"HOME": str(home), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    environment = kept | {"HOME": str(home), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+                          "LOKY_MAX_CPU_COUNT": "2"}  # as deploy/values.yaml allows: memory goes with processes
     subprocess.run(["sh", "binder/postBuild"], cwd=course, env=environment, check=True)
     # JupyterLab draws only what is in view; here all of it, so that it can be counted.
     settings = home / ".jupyter/labconfig/default_setting_overrides.json"
@@ -81,17 +87,24 @@ def kernels(address: str) -> list:
         return json.load(answer)
 
 
-def kernel_memory(lab: subprocess.Popen) -> int:
-    """The largest memory, in MB, that a kernel of this server has held (Linux)."""
-    peaks = [0]
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            text = status.read_text()
-        except OSError:  # gone by now
-            continue
-        if f"\nPPid:\t{lab.pid}\n" in text:
-            peaks += map(int, re.findall(r"VmHWM:\s+(\d+)", text))
-    return max(peaks) // 1024
+def stop_kernels(address: str) -> None:
+    for kernel in kernels(address):
+        request = urllib.request.Request(f"{address}api/kernels/{kernel['id']}?token={TOKEN}", method="DELETE")
+        urllib.request.urlopen(request).close()
+
+
+def children(process: int) -> list[int]:
+    return [int(child) for tasks in Path(f"/proc/{process}/task").glob("*/children") for child in tasks.read_text().split()]
+
+
+def peak_memory(process: int) -> int:
+    """The largest memory, in MB, that a process has held (Linux)."""
+    return int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process}/status").read_text())[1]) // 1024
+
+
+def peak_of_kernel(process: int) -> int:
+    """The same of a kernel with the processes that it computes on."""
+    return peak_memory(process) + sum(map(peak_of_kernel, children(process)))
 
 
 def run_chapter(page, address: str, name: str, patience: float = 300) -> dict:
@@ -109,11 +122,14 @@ def run_chapter(page, address: str, name: str, patience: float = 300) -> dict:
         if time.monotonic() > end:
             sys.exit(f"{name} did not come to its end within {patience:.0f} s.")
         time.sleep(1)
-        states = [kernel["execution_state"] for kernel in kernels(address)]
-        idle = idle + 1 if states and set(states) == {"idle"} else 0
+        states = {kernel["execution_state"] for kernel in kernels(address)}
+        # a kernel is idle before the first cell too
+        begun = page.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]")).count()
+        idle = idle + 1 if begun and states == {"idle"} else 0
     figures = page.locator(FIGURES)
-    figures.last.scroll_into_view_if_needed()
     seen["figures"] = figures.count()
+    if seen["figures"]:
+        figures.last.scroll_into_view_if_needed()
     seen["faults"] = page.locator(FAULTS).all_inner_texts()
     seen["dialogs"] = page.locator(".jp-Dialog").all_inner_texts()
     page.screenshot(path=ROOT / "_build" / f"binder-{name}.png")
@@ -125,10 +141,12 @@ def main(names: list[str]) -> None:
         folder = Path(folder)
         for part in ("course", "home"):
             (folder / part).mkdir()
-        # an environment that is there already may be named, to save the minutes of making it
-        programs = Path(os.environ.get("BINDER_ENV") or make_environment(folder / "environment")) / "bin"
+        environment = Path(os.environ.get("BINDER_ENV", folder / "environment"))
+        measured, wrong = {"date": f"{date.today()}", "kernel_mb": {}}, []
+        if not environment.exists():
+            measured |= make_environment(environment)
         copy_course(folder / "course")
-        lab, address = start_lab(folder / "course", programs, folder / "home")
+        lab, address = start_lab(folder / "course", environment / "bin", folder / "home")
         try:
             with sync_playwright() as playwright:
                 chromium = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])))
@@ -138,18 +156,26 @@ def main(names: list[str]) -> None:
                 for name in names:
                     start = time.monotonic()
                     seen = run_chapter(page, address, name)
-                    print(f"{name}: {seen['figures']} figures, {time.monotonic() - start:.0f} s, "
-                          f"kernel {kernel_memory(lab)} MB", flush=True)
+                    took = time.monotonic() - start
+                    measured["kernel_mb"][name] = sum(map(peak_of_kernel, children(lab.pid)))
+                    stop_kernels(address)
+                    print(f"{name}: {seen['figures']} figures, {took:.0f} s, kernel {measured['kernel_mb'][name]} MB",
+                          flush=True)
                     text = (ROOT / f"chapters/{name}.md").read_text("utf-8")
                     # at least: a cell may draw without saying so
                     drawn = len(re.findall(r"^ *(?:plt\.show\(\)|mlm\.show\()", text, flags=re.M))
                     if seen["dialogs"] or seen["faults"] or seen["figures"] < drawn:
-                        sys.exit(f"{name}: {seen}, at least {drawn} figures expected")
+                        wrong.append(f"{name}: {seen}, at least {drawn} figures expected")
                 browser.close()
+            if wrong:
+                sys.exit("\n".join(wrong))
+            if "environment_mb" in measured:
+                measured["jupyterlab_mb"] = peak_memory(lab.pid)
+                MEASURED.write_text(json.dumps(measured, indent=1) + "\n")
         finally:
             lab.terminate()
             lab.wait()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["logic", "residuals", "glossary"])
+    main(sys.argv[1:] or sorted(path.stem for path in (ROOT / "chapters").glob("*.md")))

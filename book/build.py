@@ -113,14 +113,17 @@ def execute_chapters(root: Path, cache_path: Path) -> None:
 
 
 def add_extras(root: Path, work: Path, site: Path) -> None:
-    """Put beside the chapters what is made from the same sources: slides, and notebooks to run at home."""
-    from notebooks import write_archive
+    """Put beside the chapters what is made from the same sources: slides, notebooks to run at home, PDFs if built."""
+    from downloads import add_pdfs, leave_out_missing
+    from notebooks import pack
     from slides import write_deck
 
     deck, cache_path = root / "slides" / "deck.md", work / "_build" / ".jupyter_cache"
     if deck.exists():
         write_deck(deck, cache_path, site / "slides", book="../")
-        write_archive(root, cache_path, site / "downloads" / "multilevel-notebooks.zip")
+        pack(root, cache_path, site / "downloads" / "multilevel-notebooks.zip")
+        add_pdfs(root, root / "_build" / "pdf", site)
+    leave_out_missing(site)
 
 
 def draw_pictures(root: Path, folder: Path, key: str) -> None:

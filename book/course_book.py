@@ -18,7 +18,9 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinxcontrib.katex import KaTeXServer
 
+import downloads
 import page
+from notebooks import BRANCH
 
 BOOK = Path(__file__).parent
 # Not below a folder called `_static`: Jupyter Book would load every script and
@@ -78,9 +80,21 @@ def write_not_found(app: Sphinx, exception: Exception | None) -> None:
 def launch_only_from_a_repository(app: Sphinx, config: Config) -> None:
     """No launch buttons where _config.yml names no repository: the theme would make dead ones or fail."""
     options = config.html_theme_options
-    if not options.get("repository_url"):
+    url = options.get("repository_url")
+    if not url:
         options.pop("repository_url", None)
         options["launch_buttons"] = {}
+    elif "github.com/" not in url:  # Colab opens from nowhere else
+        options["launch_buttons"].pop("colab_url", None)
+
+
+def open_notebooks_in_colab(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Colab opens notebooks only: lead it to the branch where the chapters are some."""
+    chapter = f"/blob/{app.config.html_theme_options.get('repository_branch')}/{pagename}.md"
+    for group in context.get("header_buttons", []):
+        for button in group.get("buttons", []):
+            if button["text"] == "Colab":
+                button["url"] = button["url"].replace(chapter, f"/blob/{BRANCH}/{pagename}.ipynb")
 
 
 def start_katex(cls: type, rundir: Path, timeout: float) -> tuple[subprocess.Popen, socket.socket]:
@@ -106,7 +120,9 @@ def start_katex(cls: type, rundir: Path, timeout: float) -> tuple[subprocess.Pop
 def setup(app: Sphinx) -> dict:
     KaTeXServer.start_server_process = classmethod(start_katex)
     app.connect("config-inited", launch_only_from_a_repository)
+    app.connect("html-page-context", open_notebooks_in_colab, priority=502)  # after the theme has made the buttons
     page.setup(app)
+    downloads.setup(app)
     app.connect("config-inited", set_version)
     app.connect("build-finished", write_not_found)
     app.connect("builder-inited", lambda app: app.config.html_static_path.append(str(BOOK / "assets")))

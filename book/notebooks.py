@@ -23,11 +23,14 @@ README = """# Introduction to Multilevel Modeling: everything to run at home
 Open a notebook and choose Run, Run All Cells. Each needs the folders `chapters/mlm` and `data`
 where they are. Text and figures: CC BY 4.0, code: MIT, data: see data/README.md.
 """
-FETCH = """# Where the notebook has come alone, as in Colab: bring the course's helper and data.
+BRANCH = "notebooks"  # of the repository: what the archive holds, for Colab, which opens notebooks only
+FETCH = """# For a notebook that has come alone, as in Colab: bring the course's helper, data and packages.
+# If you are then asked to restart the session, do so, and run this cell once more.
 import os
 if not os.path.isdir("mlm"):
-    !git clone --quiet --depth 1 {address} course
-    %pip install --quiet -r course/binder/requirements.txt
+    if not os.path.isdir("course"):
+        !git clone --quiet --depth 1 --branch {branch} {address} course
+        %pip install --quiet -r course/requirements.txt
     %cd course/chapters"""
 
 
@@ -65,7 +68,7 @@ def to_notebook(chapter: Path, values: dict, titles: dict, address: str) -> str:
 
     notebook = jupytext.read(chapter)
     if address:
-        notebook.cells.insert(0, nbformat.v4.new_code_cell(FETCH.format(address=address)))
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(FETCH.format(branch=BRANCH, address=address)))
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"  # jupytext's own are drawn by chance
         if cell.cell_type == "markdown":
@@ -81,10 +84,9 @@ def all_values(cache_path: Path, chapters: list[Path]) -> dict:
     return {chapter.name: glued_values(read_executed(chapter, cache_path).cells) for chapter in chapters}
 
 
-def write_archive(root: Path, cache_path: Path, target: Path) -> int:
-    """Write the zip file; return how many notebooks are in it."""
+def course_files(root: Path, cache_path: Path, address: str) -> dict[str, str]:
+    """Every file that it takes to run the chapters, by its path; `address` is the repository's, or empty."""
     chapters = [path for path in sorted((root / "chapters").glob("*.md")) if "{code-cell}" in path.read_text("utf-8")]
-    address = yaml.safe_load((root / "_config.yml").read_text("utf-8"))["repository"]["url"]
     titles = {label: title for path in (root / "chapters").glob("*.md")
               for label, title in re.findall(r"^\(([\w-]+)\)=\n#+ (.+)$", path.read_text("utf-8"), flags=re.M)}
     values = all_values(cache_path, chapters)
@@ -95,6 +97,11 @@ def write_archive(root: Path, cache_path: Path, target: Path) -> int:
     for path in [*(root / "chapters/mlm").glob("*.py"), *(root / "chapters/r").glob("*"), root / "data/hsb.csv",
                  root / "data/README.md", root / "LICENSE", root / "LICENSE-TEXT"]:
         files[path.relative_to(root).as_posix()] = path.read_text("utf-8")
+    return files
+
+
+def write_archive(files: dict[str, str], target: Path) -> None:
+    """Write the files as a zip archive."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(files):
@@ -102,4 +109,9 @@ def write_archive(root: Path, cache_path: Path, target: Path) -> int:
             entry.external_attr = 0o644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, files[name])
-    return len(chapters)
+
+
+def pack(root: Path, cache_path: Path, target: Path) -> None:
+    """Write the archive of the course, whose notebooks name the repository of _config.yml."""
+    address = yaml.safe_load((root / "_config.yml").read_text("utf-8"))["repository"]["url"]
+    write_archive(course_files(root, cache_path, address), target)

@@ -17,7 +17,7 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-from build import ROOT, WORK, execute_chapters, execution_key, last_change, prepare
+from build import PICTURES, ROOT, WORK, draw_pictures, execute_chapters, execution_key, last_change, prepare
 
 OUT = ROOT / "_build" / "pdf"
 PACKAGES = ("texlive-xetex texlive-latex-recommended texlive-latex-extra texlive-fonts-recommended "
@@ -105,6 +105,7 @@ def build(root: Path = ROOT, work: Path = WORK, out: Path = OUT) -> int:
     unfinished = work / "unfinished"
     was_unfinished = unfinished.exists()
     prepare(work, execution_key(root))
+    draw_pictures(root, PICTURES, execution_key(root))
     execute_chapters(root, cache)
     if not was_unfinished:
         unfinished.unlink()  # the site's marker is the site's affair

@@ -1,14 +1,18 @@
 """What a launch installs: that it is what the chapters were tested with, and that it is enough.
 
-`make binder-check` does the rest in minutes: an empty environment, JupyterLab, a chapter run there.
+`make binder-check` does the rest in minutes: an empty environment, JupyterLab, the chapters run there.
 """
 
+import datetime
 import json
+import math
 import re
+import statistics
 import subprocess
 import sys
 
 import jupytext
+import yaml
 
 from conftest import ROOT
 from golden import chapters
@@ -51,3 +55,27 @@ def test_after_installing_chapters_open_as_notebooks_without_a_question(tmp_path
     assert kept["@jupyterlab/docmanager-extension:plugin"]["defaultViewers"]["markdown"] == "Jupytext Notebook"
     for path in (ROOT / "chapters").glob("*.md"):  # without it JupyterLab asks for a kernel, also where no code is
         assert jupytext.read(path).metadata["kernelspec"]["name"] == "python3", path.name
+
+
+def tens(number):
+    return math.ceil(number / 10) * 10
+
+
+def test_what_the_text_says_of_memory_was_measured():
+    """To tens of megabytes, rounded up."""
+    measured = json.loads((BINDER / "measured.json").read_text())
+    text = " ".join((ROOT / "chapters/instructors.md").read_text("utf-8").split())
+    day = datetime.date.fromisoformat(measured["date"])
+    assert f"Measured on {day:%-d %B %Y} with `make binder-check`" in text
+    lab, kernels = measured["jupyterlab_mb"], {path.stem: measured["kernel_mb"][path.stem] for path in chapters()}
+    power, others = kernels["power"], sorted(kernels[name] for name in kernels if name != "power")
+    typical = statistics.median(others)
+    for words in (f"held at most {tens(typical)} MB, the largest {tens(others[-1])} MB",
+                  f"with the processes that it computes on, {tens(power)} MB", f"JupyterLab itself held {tens(lab)} MB",
+                  f"needs about {tens(lab + typical)} MB"):
+        assert words in text
+    # what values.yaml guarantees is enough for most chapters, and its limit for all
+    values = yaml.safe_load((ROOT / "deploy/values.yaml").read_text())["singleuser"]
+    memory = {name: int(size.replace("1G", "1000M").removesuffix("M")) for name, size in values["memory"].items()}
+    assert lab + typical < memory["guarantee"] and lab + max(power, others[-1]) < memory["limit"]
+    assert values["cpu"]["limit"] == 2

@@ -1,5 +1,6 @@
 """Launch buttons: from one setting, to files that are there, and absent where there is no repository."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 import yaml
 from bs4 import BeautifulSoup
 
+import notebooks
 from conftest import ROOT
+from golden import chapters
 
+CACHE = ROOT / "_build/work/_build/.jupyter_cache"
 ADDRESS = "https://github.com/someone/some-fork"
 
 
@@ -46,7 +50,7 @@ def test_no_buttons_without_a_repository(tmp_path):
 def test_buttons_lead_to_files_of_the_repository(tmp_path):
     links = launch_links(tmp_path, ADDRESS, "https://hub.example.org")
     assert links["glossary"] == []
-    binder, hub = sorted(links["residuals"], key=lambda link: "hub.example.org" in link)
+    binder, hub, colab = links["residuals"]
     assert urlsplit(binder)._replace(query="").geturl() == "https://mybinder.org/v2/gh/someone/some-fork/main"
     path = parse_qs(urlsplit(binder).query)["urlpath"][0].removeprefix("lab/tree/")
     assert (ROOT / path).is_file()
@@ -54,3 +58,34 @@ def test_buttons_lead_to_files_of_the_repository(tmp_path):
     query = parse_qs(urlsplit(hub).query)
     assert (query["repo"], query["branch"]) == ([ADDRESS], ["main"])
     assert (ROOT / query["urlpath"][0].removeprefix("lab/tree/some-fork/")).is_file()
+    assert colab == "https://colab.research.google.com/github/someone/some-fork/blob/notebooks/chapters/residuals.ipynb"
+
+
+def test_colab_only_where_it_can_open_the_repository(tmp_path):
+    links = launch_links(tmp_path, "https://gitlab.com/someone/some-fork")
+    assert [urlsplit(link).netloc for link in links["residuals"]] == ["mybinder.org"]
+
+
+def test_what_colab_opens_runs_alone(tmp_path):
+    """The branch that is pushed has each notebook, and a notebook fetches from there what it needs."""
+    remote, alone = tmp_path / "repository", tmp_path / "alone"
+    alone.mkdir()
+    subprocess.run(["git", "init", "--quiet", "--bare", remote], check=True)
+    notebooks.write_archive(notebooks.course_files(ROOT, CACHE, remote.as_uri()), tmp_path / "packed.zip")
+    subprocess.run(["make", "push-notebooks", f"ARCHIVE={tmp_path / 'packed.zip'}", f"REMOTE={remote}"], cwd=ROOT, check=True)
+    pushed = subprocess.run(["git", "ls-tree", "-r", "--name-only", notebooks.BRANCH], cwd=remote, check=True,
+                            capture_output=True, text=True).stdout.split()
+    assert {f"chapters/{chapter.stem}.ipynb" for chapter in chapters()} <= set(pushed)
+    subprocess.run(["git", "--git-dir", remote, f"--work-tree={alone}", "restore", "--source", notebooks.BRANCH,
+                    "chapters/residuals.ipynb"], check=True)
+    (alone / "chapters/residuals.ipynb").rename(alone / "residuals.ipynb")
+    (alone / "chapters").rmdir()
+    code = ("import nbformat; from nbclient import NotebookClient\n"
+            "notebook = nbformat.read('residuals.ipynb', as_version=4)\n"
+            "notebook.cells.append(nbformat.v4.new_code_cell('print(mlm.__file__)'))\n"
+            "NotebookClient(notebook, timeout=120, kernel_name='python3').execute()\n"
+            "print(notebook.cells[-1].outputs[0].text)")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=alone, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()) == alone / "course/chapters/mlm/__init__.py"

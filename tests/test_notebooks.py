@@ -7,12 +7,14 @@ import zipfile
 
 import nbformat
 import pytest
+import yaml
 
 import notebooks
 from conftest import ROOT
 from golden import chapters, code_of
 
 CACHE = ROOT / "_build/work/_build/.jupyter_cache"
+FETCH = notebooks.FETCH.splitlines()[0]
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def folder(site, tmp_path_factory):
 
 
 def test_archive_is_the_same_whenever_its_contents_are(site, tmp_path):
-    notebooks.write_archive(ROOT, CACHE, tmp_path / "again.zip")
+    notebooks.pack(ROOT, CACHE, tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == (site / "downloads/multilevel-notebooks.zip").read_bytes()
 
 
@@ -34,6 +36,8 @@ def test_notebook_is_valid_and_its_text_is_plain(chapter, folder):
 
     notebook = nbformat.read(folder / f"chapters/{chapter.stem}.ipynb", as_version=4)
     nbformat.validate(notebook)
+    if yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]:
+        assert notebook.cells.pop(0).source.startswith(FETCH)
     assert code_of(notebook) == code_of(jupytext.read(chapter))
     for cell in notebook.cells:
         for leftover in ("{glue", "{ref}", "{term}", "{cite", "```{", ":::"):
@@ -56,8 +60,8 @@ def test_a_notebook_runs_where_it_was_unpacked(folder):
 def test_a_notebook_of_a_fork_fetches_what_it_needs():
     """One visible cell, for Colab and the like; without an address there is nothing to fetch from."""
     values = notebooks.all_values(CACHE, [ROOT / "chapters/residuals.md"])["residuals.md"]
-    for address, first in [("https://example.org/fork", "# Where the notebook has come alone"), ("", "")]:
+    for address in ("https://example.org/fork", ""):
         text = notebooks.to_notebook(ROOT / "chapters/residuals.md", values, {}, address)
         cell = nbformat.reads(text, as_version=4).cells[0]
         assert (cell.cell_type == "code") == bool(address)
-        assert cell.source.startswith(first) and (not address or f"--depth 1 {address} course" in cell.source)
+        assert not address or cell.source.startswith(FETCH) and f"{address} course" in cell.source

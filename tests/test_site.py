@@ -62,7 +62,7 @@ def test_no_page_loads_anything_from_another_host(site, pages):
 
 def test_every_picture_has_alt_text_of_ours(pages):
     for name, page in pages.items():
-        for picture in page.find_all("img"):
+        for picture in (page.find("article") or page).find_all("img"):  # launch buttons have the theme's logos
             assert len(picture.get("alt", "")) > 40, (name, picture.get("src"))
         for figure in page.select(".plotly-figure"):
             assert len(figure["aria-label"]) > 40, name

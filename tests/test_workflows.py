@@ -40,6 +40,13 @@ def test_steps_are_make_targets(path):
                 assert match and (match[1] is None or match[1] in targets), step["run"]
 
 
+def test_what_pushes_to_the_repository_runs_nothing_from_elsewhere():
+    pushing = [job for path in WORKFLOWS for job in jobs(path) if job.get("permissions", {}).get("contents") == "write"]
+    assert [[step["run"] for step in job["steps"] if "run" in step] for job in pushing] == [["make push-notebooks"]]
+    recipe = re.search(r"^push-notebooks: (.*)((?:\n\t.*)+)", (ROOT / "Makefile").read_text(), flags=re.M)
+    assert "env" not in recipe[1].split("##")[0] and not re.search(r"pip|npm", recipe[2])
+
+
 def test_values_of_the_hub_hold_what_the_text_says():
     values = yaml.safe_load((ROOT / "deploy/values.yaml").read_text())
     text = (ROOT / "chapters/instructors.md").read_text("utf-8")

@@ -1,4 +1,4 @@
-// Clustering and false alarms: studies of a programme without effect, tested in two ways.
+// Clustering and false alarms: studies of a program without effect, tested in two ways.
 (() => {
   "use strict";
   const { all, uniform, normal, critical, twoSided, format, percent, tag, line, text, path, axes, slider, button, picture, status, calm } =
@@ -62,7 +62,7 @@
     controls.className = "ex-controls";
     const set = (name) => (value) => { chosen[name] = value; restart(); };
     slider(controls, { label: "Schools", min: 4, max: 100, step: 2, value: schools,
-      say: (value) => `${value}, half with the programme`, change: set("schools") });
+      say: (value) => `${value}, half with the program`, change: set("schools") });
     slider(controls, { label: "Students in each school", min: 1, max: 100, step: 1, value: n,
       say: (value) => `${value}`, change: set("n") });
     slider(controls, { label: "Intraclass correlation", min: 0, max: 0.5, step: "any", value: icc,
@@ -147,7 +147,7 @@
     }
 
     function report() {
-      say(`${counts.studies} studies of a programme without effect. The test over students sees an effect in ` +
+      say(`${counts.studies} studies of a program without effect. The test over students sees an effect in ` +
         `${percent(counts.byStudents / counts.studies, 1)} of them (expected: about ${percent(expectedRate(theory))}), the test over ` +
         `schools in ${percent(counts.bySchools / counts.studies, 1)}. The design effect is ${format(theory.effect)}: the ` +
         `${chosen.schools * chosen.n} students tell as much as ${format(theory.effective, 0)} independent ones.`);
