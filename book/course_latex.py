@@ -9,15 +9,14 @@ import re
 import textwrap
 from pathlib import Path
 
+import jupytext
 import yaml
 from bs4 import BeautifulSoup
 from docutils import nodes
-from docutils.parsers.rst import directives
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.builders.latex.nodes import footnotetext, thebibliography
 from sphinx.transforms.post_transforms import SphinxPostTransform
-from sphinx.util.docutils import SphinxDirective
 from sphinx.util.texescape import escape
 from sphinx.writers.latex import LaTeXTranslator
 from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
@@ -26,10 +25,12 @@ from selfcheck import check_answer, check_option, check_question, self_check
 
 BOOK = Path(__file__).parent
 ENGINE = "xelatex"
+DECK = "slides/deck"
 # Kinds of boxes with a colour of their own in handout.sty.
 BOXES = ("question", "predict", "warning", "report", "exercise")
 GREEK = dict(zip("alpha beta gamma delta epsilon eta theta lambda mu rho sigma tau phi".split(), "αβγδεηθλμρστφ"))
 # Headings that every chapter has: bookmarks, but no lines of the table of contents.
+WHOLE, WHOLE_TABLE = 14, 7  # lines of a listing, rows of a table that no page break divides
 RECURRING = {"Check yourself", "Exercises", "Three sentences to keep"}
 
 
@@ -48,6 +49,9 @@ def heading(title: str, *children: nodes.Node) -> nodes.section:
 # ------------------------------------------------------------------ tables
 
 NUMBER = re.compile(r"[^\w]*[−-]?[\d.,]+( ?%)?(\W.*)?$|$|[−-]$|nan$")
+PLOTLY = "application/vnd.plotly.v1+json"
+WORDS = re.compile(r"\s|-|(?<=[_(\[=.])")  # where a line of a cell may end
+SYMBOLS = re.compile(r"\\[a-zA-Z]+|[{}_^\s]")  # of mathematics: what is one letter, and what is none
 LINE = 100  # characters of a table's text in a line of the page, about
 
 
@@ -60,7 +64,7 @@ def table_to_latex(table) -> str:
     rows = [[(cell.get_text(" ", strip=True), cell.name == "th", int(cell.get("colspan", 1)))
              for cell in row.find_all(["th", "td"])] for row in table.find_all("tr")]
     rows = [row for row in rows if row]
-    heads = len(table.thead.find_all("tr")) if table.thead else sum(all(cell[1] for cell in row) for row in rows[:1])
+    heads = len(table.thead.find_all("tr")) if table.thead else sum(all(is_head or not text for text, is_head, _ in row) for row in rows[:1])
     width = max(sum(span for *_, span in row) for row in rows)
     whole = [[text for text, _, span in row for _ in range(span)] for row in rows if all(span == 1 for *_, span in row)]
     columns = [list(column) for column in zip(*(row + [""] * (width - len(row)) for row in whole))]
@@ -94,14 +98,47 @@ def table_to_latex(table) -> str:
     return "\n".join([rf"\begin{{coursetable}}{{{''.join(kinds)}}}", r"\toprule", *lines, r"\bottomrule", r"\end{coursetable}"])
 
 
+def spread(rows: list[list[str]], space: int) -> list[int]:
+    """Widths of columns, in characters, that keep the rows of a wide table low.
+
+    A column is at least as wide as its longest word; what space is left goes, bit by bit, where it saves most.
+    """
+    columns = list(zip(*rows))
+    widths = [1 + max(len(word) for text in column for word in WORDS.split(text)) for column in columns]
+    longest = [max(map(len, column)) for column in columns]
+
+    def height(widths):
+        return sum(max(max(1, len(text) / width) for text, width in zip(row, widths)) for row in rows)
+
+    while sum(widths) < space:
+        growing = [place for place, width in enumerate(widths) if width < longest[place]]
+        if not growing:
+            break
+        best = min(growing, key=lambda place: height([width + (number == place) for number, width in enumerate(widths)]))
+        widths[best] += 1
+    return widths
+
+
+def printed(entry: nodes.Element) -> str:
+    """A cell's text, about as long as it is in print."""
+    return "".join(SYMBOLS.sub(lambda found: "x" * (found[0][0] == "\\"), text.astext()) if isinstance(text.parent, nodes.math)
+                   else text.astext() for text in entry.findall(nodes.Text))
+
+
 class TablesFromHtml(SphinxPostTransform):
-    """Choose the tables among a cell's output formats; myst-nb chooses the rest."""
+    """Choose the tables among a cell's output formats; myst-nb chooses the rest.
+
+    Pictures of interactive figures keep the width of the text: their letters are small.
+    """
 
     default_priority = 3  # before myst-nb's choice
 
     def run(self, **kwargs) -> None:
         for bundle in list(self.document.findall(lambda node: isinstance(node, nodes.container)
                                                  and node.get("nb_element") == "mime_bundle")):
+            if any(form.get("mime_type") == PLOTLY for form in bundle.children):
+                for image in bundle.findall(nodes.image):
+                    image["width"] = "100%"
             for form in bundle.children:
                 if form.get("mime_type") == "text/html":
                     tables = BeautifulSoup(form.astext(), "html.parser").find_all("table")
@@ -147,18 +184,19 @@ class Unfold(SphinxPostTransform):
                 right = "abcdefgh"[[option["right"] for option in options].index(True)]
                 questions += nodes.list_item("", *text, asked)
                 replies += nodes.list_item("", nodes.paragraph("", "", raw(rf"\textbf{{{right}}} is right.")), why)
-            check.replace_self([raw(rf"\phantomsection\label{{check:{name}}}"), questions,
-                                raw(rf"\courselink{{Answers}}{{answers:{name}}}")])
-            found += [replies]
+            check.replace_self([raw(rf"\phantomsection\label{{check:{name}}}\courselink{{Answers}}{{answers:{name}}}"),
+                                questions])
+            found += [raw(rf"\label{{answers:{name}}}\courselink{{Questions}}{{check:{name}}}"), replies]
         dropdowns = list(file.findall(lambda node: isinstance(node, nodes.container)
                                       and node.get("design_component") == "dropdown"))
-        for number, dropdown in enumerate(dropdowns):
-            title, *content = dropdown.children
-            question = nodes.paragraph("", "", nodes.strong("", "", *title.children))
-            last = [raw(rf"\courselink{{Answers}}{{answers:{name}}}")] if number == len(dropdowns) - 1 else []
-            dropdown.replace_self([raw(rf"\phantomsection\label{{check:{name}}}")] * (not found) + [question, *last])
-            found += [question.deepcopy(), *content]
-        return found and [raw(rf"\label{{answers:{name}}}\courselink{{Questions}}{{check:{name}}}"), *found]
+        titles = [dropdown[0].astext() for dropdown in dropdowns]
+        for number, (dropdown, title) in enumerate(zip(dropdowns, titles), 1):
+            here, there = f"fold:{name}:{number}", f"unfolded:{name}:{number}"
+            # Titles that repeat, as "Answer" does, are told apart by their number.
+            title = tex(f"{title} {number}" if titles.count(title) > 1 else title)
+            found += [raw(rf"\coursesolution{{{there}}}{{{here}}}{{{title}}}"), *dropdown[1:]]
+            dropdown.replace_self([raw(rf"\coursesolution{{{here}}}{{{there}}}{{{title}}}")])
+        return found
 
     def solutions(self, file, name) -> list[nodes.Node]:
         """Take the solutions out; the exercises say on which page they stand."""
@@ -171,7 +209,7 @@ class Unfold(SphinxPostTransform):
                        for child in (part.children if isinstance(part, nodes.section) else [part])]
             exercise = exercises[solution["target_label"]]
             label = f"solution:{name}:{solution['target_label']}"
-            exercise += raw(rf"\courselink{{Solution}}{{{label}}}")
+            next(exercise.findall(nodes.title)).append(raw(rf"\coursetitlelink{{Solution}}{{{label}}}"))
             solution.parent.remove(solution)
             found += [raw(rf"\coursesolution{{{label}}}{{exercise:{solution['target_label']}}}"
                           rf"{{{tex(re.sub('^Solution to ', '', title.astext()))}}}"), *content]
@@ -217,7 +255,7 @@ class Unfold(SphinxPostTransform):
         root += raw(r"\coursepart{Appendix}\appendix")
         for title, content in appendices:
             if content:
-                root += heading(title, *content)
+                root += heading(title, raw(r"\coursetocoff"), *content, raw(r"\coursetocon"))
         for section in list(root.findall(nodes.section)):
             if section[0].astext() in RECURRING:
                 section.parent.insert(section.parent.index(section), raw(r"\coursetocoff"))
@@ -276,7 +314,7 @@ class HandoutTranslator(LaTeXTranslator):
         raise nodes.SkipNode
 
     def visit_math_block(self, node):
-        number = node.get("label") and node.get("number")
+        number = self.number_of("displaymath", node["ids"])
         if number:
             self.body.append(rf"\setcounter{{equation}}{{{number - 1}}}")
         super().visit_math_block(node)
@@ -287,12 +325,37 @@ class HandoutTranslator(LaTeXTranslator):
         raise nodes.SkipNode
 
     def visit_table(self, node):
-        self.body.append("\\begingroup\\small\n")
+        self.body.append("\\begingroup\\small\\setlength{\\extrarowheight}{2pt}\n")
+        rows = [list(map(printed, row)) for row in node.findall(nodes.row)]
+        space = round(.9 * LINE) - 3 * len(rows[0])
+        if len(rows) > WHOLE_TABLE:
+            node["classes"].append("longtable")
+        if len(rows) > WHOLE_TABLE or sum(max(map(len, column)) for column in zip(*rows)) > space:
+            widths = spread(rows, space)
+            total = max(space, sum(widths))
+            self.next_table_colspec = "".join(
+                rf">{{\raggedright\arraybackslash}}p{{\dimexpr(\linewidth-{2 * len(widths)}\tabcolsep)*{width}/{total}}}"
+                for width in widths) + "\n"
         super().visit_table(node)
 
     def depart_table(self, node):
         super().depart_table(node)
         self.body.append("\\endgroup\n")
+
+    def visit_entry(self, node):
+        if not node.astext().strip():
+            node.clear()  # an empty paragraph is a line high
+        super().visit_entry(node)
+
+    def visit_literal_block(self, node):
+        """A short listing stays on one page, and with the output below it."""
+        short = not self.table and not self.in_footnote and node.astext().count("\n") < WHOLE
+        self.body.append("\n\\begin{courselisting}\n" if short else "\n\\courselonglisting\n")
+        try:
+            super().visit_literal_block(node)
+        finally:
+            if short:
+                self.body.append("\\end{courselisting}\n")
 
     def visit_literal(self, node):
         # Names of code may break after these characters: TeX knows no place in them.
@@ -324,47 +387,44 @@ class slide(nodes.General, nodes.Element):
     """A slide, beside lines for notes."""
 
 
-class borrowed_figure(nodes.General, nodes.Element):
-    """A figure of a chapter, named by its label."""
+def for_paper(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Of the deck's cells, leave what its slides show: neither the speaker's notes nor hidden code."""
+    if docname != DECK:
+        return
+    deck = jupytext.reads(source[0], fmt="md:myst")
+    deck.cells = [cell for cell in deck.cells if cell.metadata.get("slideshow", {}).get("slide_type") != "notes"]
+    for cell in deck.cells:
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and "show" not in tags:
+            cell.metadata["tags"] = [*tags, "remove-input"]
+    app.env.metadata[docname]["orphan"] = True  # in no table of contents
+    source[0] = jupytext.writes(deck, fmt="md:myst")
 
 
-class Slide(SphinxDirective):
-    required_arguments, final_argument_whitespace, has_content = 1, True, True
-
-    def run(self):
-        return [slide("", *self.parse_content_to_nodes(), title=self.arguments[0])]
-
-
-class FigureOf(SphinxDirective):
-    required_arguments = 1
-    option_spec = {"width": directives.percentage}
-
-    def run(self):
-        return [borrowed_figure("", label=self.arguments[0], width=self.options.get("width", 100))]
-
-
-class BorrowFigures(SphinxPostTransform):
-    """Put a chapter's figure, without its caption, where the handout names it."""
+class Slides(SphinxPostTransform):
+    """Each section below the deck's title becomes a slide."""
 
     default_priority = 2
 
     def run(self, **kwargs) -> None:
-        for node in list(self.document.findall(borrowed_figure)):
-            docname, name, _ = self.env.get_domain("std").labels[node["label"]]
-            figure = next(found for found in self.env.get_doctree(docname).findall(nodes.figure) if name in found["ids"])
-            picture = next(found for found in figure.findall(nodes.container) if found.get("nb_element") == "mime_bundle").deepcopy()
-            for image in picture.findall(nodes.image):
-                image["width"] = f"{node['width']}%"
-                image["align"] = "center"
-            node.replace_self(picture)
+        if self.env.docname != DECK:
+            return
+        for section in list(self.document.findall(lambda node: isinstance(node, nodes.section)
+                                                  and isinstance(node.parent, nodes.section))):
+            title, *content = section.children
+            wide = any(isinstance(node, nodes.table) or "tag_below" in node["classes"]
+                       for node in section.findall(nodes.Element))
+            for image in section.findall(nodes.image):
+                image["width"] = "100%" if wide else "75%"
+            section.replace_self(slide("", *content, title=title.astext(), layout="coursewideslide" if wide else "courseslide"))
 
 
 def visit_slide(self, node):
-    self.body.append(rf"\begin{{courseslide}}{{{tex(node['title'])}}}" + "\n")
+    self.body.append(rf"\begin{{{node['layout']}}}{{{tex(node['title'])}}}" + "\n")
 
 
 def depart_slide(self, node):
-    self.body.append("\n\\end{courseslide}\n")
+    self.body.append(f"\n\\end{{{node['layout']}}}\n")
 
 
 # ------------------------------------------------------------- configuration
@@ -382,9 +442,9 @@ def configure(app: Sphinx, config) -> None:
     title = tex(about["title"])
     config.latex_documents = [
         (config.master_doc, "multilevel-handout.tex", title, tex(config.author), "manual", False),
-        ("slides/handout", "multilevel-slides.tex", title, tex(config.author), "howto", False)]
+        (DECK, "multilevel-slides.tex", title, tex(config.author), "howto", False)]
     # Not a page of the site.
-    config.exclude_patterns = [pattern for pattern in config.exclude_patterns if pattern != "slides/handout.md"]
+    config.exclude_patterns = [pattern for pattern in config.exclude_patterns if pattern != "slides"]
     facts = {"coursetitle": title, "courseauthor": tex(config.author), "courseversion": about["version"],
              "coursedate": config.today, "courselicence": " · ".join(map(str, [about["license"]] if isinstance(about["license"], str)
                                                                          else about["license"])),
@@ -392,7 +452,7 @@ def configure(app: Sphinx, config) -> None:
     config.latex_elements = {
         "papersize": "a4paper", "pointsize": "10pt", "extraclassoptions": "openany,oneside", "fncychap": "",
         "babel": r"\usepackage[english]{babel}", "figure_align": "htbp", "makeindex": "", "printindex": "",
-        "fontpkg": "", "fontenc": r"\usepackage{fontspec}", "geometry": r"\usepackage[margin=25mm,bottom=27mm,headheight=14pt]{geometry}",
+        "fontpkg": "", "fontenc": r"\usepackage{fontspec}", "geometry": r"\usepackage[margin=25mm,top=28mm,bottom=22mm,headheight=14pt,headsep=7mm]{geometry}",
         "sphinxsetup": "", "maketitle": r"\coursetitlepage", "tableofcontents": r"\coursecontents",
         "extrapackages": "".join(rf"\newcommand{{\{name}}}{{{text}}}" for name, text in facts.items()) + r"\usepackage{handout}",
         "preamble": r"\coursesetup",
@@ -402,12 +462,10 @@ def configure(app: Sphinx, config) -> None:
 def setup(app: Sphinx) -> dict:
     app.connect("config-inited", configure, priority=900)
     app.set_translator("latex", HandoutTranslator)
-    app.add_directive("slide", Slide)
-    app.add_directive("figure-of", FigureOf)
+    app.connect("source-read", for_paper)
     app.add_node(slide, latex=(visit_slide, depart_slide))
-    app.add_node(borrowed_figure)
     for node in (exercise_node, exercise_enumerable_node):
         app.add_node(node, override=True, latex=(visit_exercise, depart_exercise))
-    for transform in (BorrowFigures, TablesFromHtml, Cards, Unfold):
+    for transform in (Slides, TablesFromHtml, Cards, Unfold):
         app.add_post_transform(transform)
     return {"parallel_read_safe": True}

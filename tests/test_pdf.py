@@ -1,11 +1,13 @@
 """The PDFs that `make pdf` and `make handout` have built, page by page and link by link."""
 
+import html
 import os
 import re
 import shutil
 import subprocess
 import unicodedata
 
+import jupytext
 import pytest
 import yaml
 from bs4 import BeautifulSoup
@@ -19,7 +21,8 @@ pytestmark = pytest.mark.skipif(bool(lack) and not os.environ.get("CI"), reason=
 BOOK, SLIDES = OUT / "multilevel-handout.pdf", OUT / "multilevel-slides.pdf"
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 CHAPTERS = [ROOT / f"{chapter['file']}.md" for part in TOC["parts"] for chapter in part["chapters"]]
-PAGES = {BOOK: (4 * len(CHAPTERS), 11 * len(CHAPTERS)), SLIDES: (4, 12)}
+APPENDICES = ["Answers to the questions", "Solutions to the exercises", "Code of figures and tables"]
+PAGES = {BOOK: (6 * len(CHAPTERS), 9 * len(CHAPTERS)), SLIDES: (4, 12)}
 
 
 def run(*command):
@@ -52,35 +55,92 @@ def titles():
     return [re.search(r"^# (.*)$", path.read_text("utf-8"), flags=re.M)[1] for path in CHAPTERS]
 
 
+def bookmarks():
+    """Titles of chapters and the pages on which they begin."""
+    outline = run("pdftohtml", "-xml", "-i", "-stdout", "-l", 1, BOOK)
+    depth = 0
+    for opened, closed, page, title in re.findall(r'(<outline>)|(</outline>)|<item page="(\d+)">(.*)</item>', outline):
+        depth += bool(opened) - bool(closed)
+        if title and depth == 2:  # below the parts
+            yield flat(html.unescape(title)), int(page)
+
+
 def test_every_chapter_is_there_and_in_the_bookmarks():
     text = flat(run("pdftotext", BOOK, "-"))
-    outlines = flat(re.sub(r"\\\w+", "", (OUT / "latex" / "multilevel-handout.toc").read_text("utf-8")))
     assert [title for title in titles() if flat(title) not in text] == []
-    assert [title for title in titles() if flat(title) not in outlines] == []
+    assert [title for title, _ in bookmarks()] == [flat(title) for title in ["About this course", *titles(), *APPENDICES]]
 
 
-def test_every_figure_of_the_site_is_there(site):
-    """By its number and caption; none is a bitmap."""
+def test_the_slides_handout_has_what_the_deck_shows():
+    """Every slide in its order, its figures and equations; nothing that is for the speaker only."""
+    text, source = flat(run("pdftotext", SLIDES, "-")), (OUT / "latex/multilevel-slides.tex").read_text("utf-8")
+    deck = jupytext.read(ROOT / "slides/deck.md")
+    titles = [title for cell in deck.cells for title in re.findall(r"^## (.*)", cell.source, flags=re.M)]
+    places = [text.find(flat(title)) for title in titles]
+    assert -1 not in places and places == sorted(places)
+    assert len(re.findall("BOOKMARK", (OUT / "latex/multilevel-slides.out").read_text("utf-8"))) == len(titles)
+    figures = [cell for cell in deck.cells if "mystnb" in cell.metadata]
+    assert source.count(r"\sphinxincludegraphics") == len(figures)
+    labels = re.findall(r"\$\$ \(([\w-]+)\)", "\n".join(cell.source for cell in deck.cells))
+    assert re.findall(r"\\label\{equation:slides/deck:([\w-]+)\}", source) == labels
+    notes = [cell.source for cell in deck.cells if cell.metadata.get("slideshow", {}).get("slide_type") == "notes"]
+    assert len(notes) == len(titles) + 1
+    assert [note for note in notes if flat(note)[:30] in text] == []
+    assert "mlm.glue" not in source
+
+
+def test_no_page_is_half_empty():
+    """But for the last one of a chapter."""
+    begins = {page for _, page in bookmarks()}
+    sheets = run("pdftotext", "-bbox", BOOK, "-").split("<page ")[1:]
+    filled = {number: max((float(y) for y in re.findall(r'yMax="([\d.]+)"', sheet)), default=0) / float(
+        re.search(r'height="([\d.]+)"', sheet)[1]) for number, sheet in enumerate(sheets, 1)}
+    assert [number for number in range(min(begins), len(sheets)) if number + 1 not in begins and filled[number] < 0.6] == []
+
+
+def pages(site):
+    for path in [ROOT / "index.md", *CHAPTERS]:
+        name = path.relative_to(ROOT).with_suffix("")
+        yield str(name), BeautifulSoup((site / f"{name}.html").read_text("utf-8"), "html.parser")
+
+
+def printed(kind):
+    """The numbers of the book's figures or equations, by their labels."""
+    labels = re.findall(r"^\\newlabel\{([^}]*)\}\{\{(\d+)\}\{.*\{(\w+)\.[\w.]+\}\{\}\}$",
+                        (OUT / "latex" / "multilevel-handout.aux").read_text("utf-8"), flags=re.M)
+    return {label: number for label, number, counter in labels if counter == kind}
+
+
+def test_every_figure_of_the_site_is_there_with_its_number(site):
+    """By its number and the first words of its caption; none is a bitmap."""
     text = flat(run("pdftotext", BOOK, "-"))
-    missing = []
-    for path in CHAPTERS:
-        page = BeautifulSoup((site / path.relative_to(ROOT).with_suffix(".html")).read_text("utf-8"), "html.parser")
-        for caption in page.select("figcaption"):
-            number, words = caption.select_one(".caption-number"), caption.select_one(".caption-text")
-            for mathematics in words.select(".katex, .math"):
-                mathematics.decompose()
-            start = flat(words.get_text())[:30]
-            if flat(number.get_text()) + start not in text and start not in text:
-                missing.append((path.stem, caption.get_text()[:60]))
-    assert missing == []
+    figures = {}
+    for name, page in pages(site):
+        for figure in page.select("figure:has(figcaption)"):
+            number, words = figure.select_one(".caption-number"), figure.select_one(".caption-text")
+            start = words.find(string=True).split("$")[0]  # up to the first link or symbol
+            figures[f"{name}:{figure['id']}"] = (number.get_text(), flat(number.get_text() + start)[:40])
+    labels = {label: number for label, number in printed("figure").items() if not label.startswith("figure-of:")}
+    assert labels == {label: re.sub(r"\D", "", number) for label, (number, _) in figures.items()}
+    assert [number for number, start in figures.values() if start not in text] == []
     assert len(run("pdfimages", "-list", BOOK).splitlines()) == 2  # the two lines of its heading
+
+
+def test_every_equation_has_the_number_of_the_site(site):
+    """Of those with a number; equations without a label have none in either."""
+    equations = {f"equation:{name}:{equation['id'].removeprefix('equation-')}": equation.select_one(".eqno").find(string=True)
+                 for name, page in pages(site) for equation in page.select(".math:has(.eqno)")}
+    assert equations and {label: f"({number})" for label, number in printed("equation").items()} == equations
+    text = run("pdftotext", "-layout", BOOK, "-")
+    assert [number for number in equations.values() if not re.search(rf" {{8,}}{re.escape(number)}$", text, flags=re.M)] == []
 
 
 def test_the_number_of_pages(file):
     low, high = PAGES[file]
-    info = run("pdfinfo", file)
-    assert low <= int(re.search(r"Pages:\s+(\d+)", info)[1]) <= high
-    assert "A4" in re.search(r"Page size:.*", info)[0]
+    number = int(re.search(r"Pages:\s+(\d+)", run("pdfinfo", file))[1])
+    assert low <= number <= high
+    sizes = re.findall(r"Page +\d+ size:.*", run("pdfinfo", "-f", 1, "-l", number, file))
+    assert len(sizes) == number and [size for size in sizes if "A4" not in size] == []
 
 
 def test_metadata_and_title_page(file):
@@ -93,13 +153,21 @@ def test_metadata_and_title_page(file):
 
 
 def test_nothing_is_left_unset(text):
-    left = re.findall(r"\{(?:ref|eq|term|cite|glue)[^}]*\}|:::|\?\?|np\.float64\(|\\(?:begin|text|sphinx)\w*", text)
+    left = re.findall(r"\{(?:ref|eq|term|cite|glue)[^}]*\}|\{[\w:-]+\}`|:::|```\{|\?\?|np\.float64\(|\\(?:begin|text|sphinx|course)\w*"
+                      r"|</?(?:a|br|div|span|sub|sup)\b", text)
     assert left == []
+
+
+def test_paper_does_not_ask_to_click():
+    """What only a screen can do is named as such."""
+    sentences = re.split(r"(?<=[.!?]) |\n\n", " ".join(run("pdftotext", BOOK, "-").split()))
+    asked = [sentence for sentence in sentences if re.search(r"\b(?:[Cc]lick|[Hh]over|[Tt]ap it|[Dd]rag|Point at|point at a line)", sentence)]
+    assert [sentence for sentence in asked if not re.search("screen|JupyterLab", sentence)] == []
 
 
 def test_the_log_has_no_missing_character_and_nothing_sticks_out(log):
     assert re.findall(r"Missing character:.*|.*undefined.*(?:on|references).*", log) == []
-    assert [width for width in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log) if float(width) > 10] == []
+    assert [width for width in re.findall(r"Overfull \\[hv]box \(([\d.]+)pt", log) if float(width) > 10] == []
 
 
 def test_fonts_are_embedded_and_none_is_of_type_3(file):
@@ -113,16 +181,28 @@ def test_internal_links_lead_somewhere(file):
                              (OUT / "latex" / file.with_suffix(".aux").name).read_text("utf-8"), flags=re.M))
     places = set(re.findall(r'"([^"]*)"$', run("pdfinfo", "-dests", file), flags=re.M))
     links = {name.replace("\\detokenize{", "") for name in re.findall(
-        r"\\(?:hyperref\[|ref\*?\{|pageref\*?\{|course\w*link\{\w+\}\{)((?:\\detokenize\{)?[^]}]+)", source)}
+        r"\\(?:hyperref\[|ref\*?\{|pageref\*?\{|course\w*link\{\w+\}\{|course(?:solution|code)\{[^}]*\}\{)((?:\\detokenize\{)?[^]}]+)", source)}
     assert [name for name in links if labels.get(name) not in places] == []
     assert [name for name in set(re.findall(r"\\hyperlink\{([^}]*)\}", source)) if name not in places] == []
     if file == BOOK:
         assert len(links) > 100
 
 
-@pytest.mark.parametrize("title", ["Answers to the questions", "Solutions to the exercises", "Code of figures and tables", "Bibliography"])
-def test_the_appendices_are_there(title):
-    assert flat(title) in flat(run("pdftotext", BOOK, "-"))
+def test_the_bibliography_is_that_of_the_site(site):
+    entries = re.findall(r"^\[(\d{1,3})\]$|^\[(\d{1,3})\] ", run("pdftotext", BOOK, "-"), flags=re.M)
+    page = dict(pages(site))["chapters/bibliography"]
+    assert [int("".join(entry)) for entry in entries] == list(range(1, len(page.select("div.citation")) + 1))
+
+
+def test_every_question_and_every_exercise_has_its_answer(site):
+    text = run("pdftotext", BOOK, "-")
+    questions = {name: len(page.select(".self-check .question")) for name, page in pages(site)}
+    assert sum(questions.values()) > 50 and len(re.findall(r"\b[a-h] is right\.", text)) == sum(questions.values())
+    labels = (OUT / "latex" / "multilevel-handout.aux").read_text("utf-8")
+    assert [name for name, number in questions.items() if number and f"newlabel{{answers:{name}}}" not in labels] == []
+    exercises = {f"{path.relative_to(ROOT).with_suffix('')}:{label}" for path in CHAPTERS
+                 for label in re.findall(r"\{exercise\}\n:label: (\S+)", path.read_text("utf-8"))}
+    assert exercises and exercises == set(re.findall(r"newlabel\{solution:([^}]*)\}", labels))
 
 
 def test_without_tex_one_line_says_what_to_install(tmp_path, monkeypatch):
