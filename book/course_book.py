@@ -57,6 +57,19 @@ def set_minus_signs(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             number.children = [nodes.Text("\N{MINUS SIGN}" + text[1:])]
 
 
+def keep_punctuation(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Keep commas and brackets on the line of the formula beside them: browsers would break there."""
+    if app.builder.format != "html":
+        return
+    joiner = "\N{WORD JOINER}"
+    for formula in doctree.findall(nodes.math):
+        siblings, at = formula.parent.children, formula.parent.index(formula)
+        if at + 1 < len(siblings) and isinstance(siblings[at + 1], nodes.Text) and re.match(r"[.,;:!?)\]]", siblings[at + 1]):
+            formula.parent.replace(siblings[at + 1], nodes.Text(joiner + siblings[at + 1]))
+        if at and isinstance(siblings[at - 1], nodes.Text) and siblings[at - 1].endswith(("(", "[")):
+            formula.parent.replace(siblings[at - 1], nodes.Text(siblings[at - 1] + joiner))
+
+
 def set_version(app: Sphinx, config) -> None:
     """The course's version, which the footer shows, is that of CITATION.cff."""
     citation = (BOOK.parent / "CITATION.cff").read_text("utf-8")
@@ -113,5 +126,6 @@ def setup(app: Sphinx) -> dict:
     app.add_css_file("course.css")
     app.add_js_file("course.js", loading_method="defer")
     app.connect("doctree-resolved", set_minus_signs)
+    app.connect("doctree-resolved", keep_punctuation)
     app.connect("build-finished", copy_parts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

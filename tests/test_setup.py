@@ -99,8 +99,9 @@ def test_plotly_on_the_page_is_the_plotly_that_python_writes_for():
 
 def test_the_npm_lock_belongs_to_package_json():
     packages = npm("package-lock.json")["packages"]
-    wanted = npm("package.json")["dependencies"]
-    assert packages[""]["dependencies"] == wanted
+    manifest = npm("package.json")
+    wanted = manifest["dependencies"] | manifest["devDependencies"]
+    assert packages[""]["dependencies"] | packages[""]["devDependencies"] == wanted
     assert {name: packages["node_modules/" + name]["version"] for name in wanted} == wanted
 
 

@@ -37,7 +37,7 @@
     addEventListener("beforeprint", () => document.querySelectorAll("img[loading]").forEach((picture) => (picture.loading = "eager")));
 
     // A box that scrolls must be reachable by keyboard.
-    for (const box of document.querySelectorAll("div.math, .cell_output .output.text_html, .bd-article pre"))
+    for (const box of document.querySelectorAll("div.math, .cell_output .output.text_html, .bd-article pre, .pst-scrollable-table-container"))
       if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
   }
   document.readyState === "loading" ? addEventListener("DOMContentLoaded", start) : start();
