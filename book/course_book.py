@@ -58,16 +58,17 @@ def set_minus_signs(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 
 
 def keep_punctuation(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Keep commas and brackets on the line of the formula beside them: browsers would break there."""
+    """Keep commas and brackets on the line of the formula that they stand beside: browsers would break there."""
     if app.builder.format != "html":
         return
-    joiner = "\N{WORD JOINER}"
-    for formula in doctree.findall(nodes.math):
-        siblings, at = formula.parent.children, formula.parent.index(formula)
-        if at + 1 < len(siblings) and isinstance(siblings[at + 1], nodes.Text) and re.match(r"[.,;:!?)\]]", siblings[at + 1]):
-            formula.parent.replace(siblings[at + 1], nodes.Text(joiner + siblings[at + 1]))
-        if at and isinstance(siblings[at - 1], nodes.Text) and siblings[at - 1].endswith(("(", "[")):
-            formula.parent.replace(siblings[at - 1], nodes.Text(siblings[at - 1] + joiner))
+    for formula in list(doctree.findall(nodes.math)):
+        parent, at = formula.parent, formula.parent.index(formula)
+        before, after = (parent[i] if 0 <= i < len(parent) and isinstance(parent[i], nodes.Text) else "" for i in (at - 1, at + 1))
+        opening, closing = re.search(r"[(\[]*$", before)[0], re.match(r"[.,;:!?)\]]*", after)[0]
+        if opening or closing:
+            whole = nodes.inline("", "", nodes.Text(opening), formula.deepcopy(), nodes.Text(closing), classes=["course-whole"])
+            pieces = [before and nodes.Text(before[:len(before) - len(opening)]), whole, after and nodes.Text(after[len(closing):])]
+            parent[at - bool(before):at + 1 + bool(after)] = list(filter(None, pieces))
 
 
 def set_version(app: Sphinx, config) -> None:
