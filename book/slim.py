@@ -115,7 +115,7 @@ MENDED = [
     (re.compile(r'(<div id="pst-primary-sidebar") '), r'\1 role="complementary" aria-label="The course" '),
     (re.compile(r'<div role="list" class="citation-list">'), '<div class="citation-list">'),
     (re.compile(r' role="doc-biblioentry"'), ""),
-    (re.compile(r"<th>\s*</th>"), "<td></td>"),
+    (re.compile(r"<th\b[^>]*>(?:\s|</?p>)*</th>"), "<td></td>"),
     # Besides: a link begins with its first letter, and a short text in a table, such as a p value, is not broken.
     (re.compile(r'(">)Solution to(<a [^>]*>) '), r"\1Solution to \2"),
     (re.compile(r'<td class="text">([^<]{1,16}</td>)'), r"<td>\1"),

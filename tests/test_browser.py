@@ -94,7 +94,7 @@ def test_labels_of_small_panels_keep_apart_on_a_phone(phone, address):
     page.locator(".plotly-figure").first.scroll_into_view_if_needed()
     page.wait_for_selector(".plotly-figure .main-svg .point")
     assert page.evaluate("""() => {
-        const labels = [...document.querySelector(".plotly-figure").querySelectorAll(".xtick text, .ytick text, .annotation-text")]
+        const labels = [...document.querySelector(".plotly-figure").querySelectorAll("[class*=axislayer] text, .annotation-text")]
             .map(label => label.getBoundingClientRect());
         const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
         return [labels.length > 50, labels.filter((a, i) => labels.slice(i + 1).some(b => meet(a, b))).length];

@@ -39,6 +39,11 @@ CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 # Without a network the stock book's requests to other hosts would be waited for; with this they fail at once.
 CUT_OFF = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+# Colours fade in and side bars slide; what watches for a change of width hears of it a frame later.
+SETTLED = """async () => {
+    await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
+    for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+}"""
 VIEWS = [(theme, width) for theme in ("light", "dark") for width in (1280, 390)]
 
 
@@ -110,7 +115,8 @@ def violations(browser: Browser, address: str, name: str, views: list[tuple[str,
         for theme, width in views:
             page.emulate_media(color_scheme=theme)
             page.set_viewport_size({"width": width, "height": 800})
-            page.wait_for_timeout(300)  # colours fade in
+            page.wait_for_timeout(300)
+            page.evaluate(SETTLED)
             found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
             broken += [f"{theme} {width}: {rule['id']} ({len(rule['nodes'])}): {rule['nodes'][0]['target'][0]}" for rule in found]
     return broken
