@@ -145,6 +145,15 @@ def test_wide_boxes_scroll_by_keyboard(phone, address):
     page.close()
 
 
+def test_a_wide_equation_begins_at_its_left_end_and_scrolls_by_keyboard(phone, address):
+    page = phone.new_page()
+    page.goto(address + "chapters/random-effects.html")
+    wide = page.evaluate("""[...document.querySelectorAll("div.math")].filter(box => box.scrollWidth > box.clientWidth)
+        .map(box => [box.tabIndex, box.querySelector(".katex-html").getBoundingClientRect().left >= box.getBoundingClientRect().left])""")
+    assert wide and all(seen == [0, True] for seen in wide)
+    page.close()
+
+
 def test_pointing_at_a_student_names_the_school(browser, address):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(address + "chapters/logic.html")
