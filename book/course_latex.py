@@ -9,15 +9,14 @@ import re
 import textwrap
 from pathlib import Path
 
+import jupytext
 import yaml
 from bs4 import BeautifulSoup
 from docutils import nodes
-from docutils.parsers.rst import directives
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.builders.latex.nodes import footnotetext, thebibliography
 from sphinx.transforms.post_transforms import SphinxPostTransform
-from sphinx.util.docutils import SphinxDirective
 from sphinx.util.texescape import escape
 from sphinx.writers.latex import LaTeXTranslator
 from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
@@ -26,6 +25,7 @@ from selfcheck import check_answer, check_option, check_question, self_check
 
 BOOK = Path(__file__).parent
 ENGINE = "xelatex"
+DECK = "slides/deck"
 # Kinds of boxes with a colour of their own in handout.sty.
 BOXES = ("question", "predict", "warning", "report", "exercise")
 GREEK = dict(zip("alpha beta gamma delta epsilon eta theta lambda mu rho sigma tau phi".split(), "αβγδεηθλμρστφ"))
@@ -324,47 +324,44 @@ class slide(nodes.General, nodes.Element):
     """A slide, beside lines for notes."""
 
 
-class borrowed_figure(nodes.General, nodes.Element):
-    """A figure of a chapter, named by its label."""
+def for_paper(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Of the deck's cells, leave what its slides show: neither the speaker's notes nor hidden code."""
+    if docname != DECK:
+        return
+    deck = jupytext.reads(source[0], fmt="md:myst")
+    deck.cells = [cell for cell in deck.cells if cell.metadata.get("slideshow", {}).get("slide_type") != "notes"]
+    for cell in deck.cells:
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and "show" not in tags:
+            cell.metadata["tags"] = [*tags, "remove-input"]
+    app.env.metadata[docname]["orphan"] = True  # in no table of contents
+    source[0] = jupytext.writes(deck, fmt="md:myst")
 
 
-class Slide(SphinxDirective):
-    required_arguments, final_argument_whitespace, has_content = 1, True, True
-
-    def run(self):
-        return [slide("", *self.parse_content_to_nodes(), title=self.arguments[0])]
-
-
-class FigureOf(SphinxDirective):
-    required_arguments = 1
-    option_spec = {"width": directives.percentage}
-
-    def run(self):
-        return [borrowed_figure("", label=self.arguments[0], width=self.options.get("width", 100))]
-
-
-class BorrowFigures(SphinxPostTransform):
-    """Put a chapter's figure, without its caption, where the handout names it."""
+class Slides(SphinxPostTransform):
+    """Each section below the deck's title becomes a slide."""
 
     default_priority = 2
 
     def run(self, **kwargs) -> None:
-        for node in list(self.document.findall(borrowed_figure)):
-            docname, name, _ = self.env.get_domain("std").labels[node["label"]]
-            figure = next(found for found in self.env.get_doctree(docname).findall(nodes.figure) if name in found["ids"])
-            picture = next(found for found in figure.findall(nodes.container) if found.get("nb_element") == "mime_bundle").deepcopy()
-            for image in picture.findall(nodes.image):
-                image["width"] = f"{node['width']}%"
-                image["align"] = "center"
-            node.replace_self(picture)
+        if self.env.docname != DECK:
+            return
+        for section in list(self.document.findall(lambda node: isinstance(node, nodes.section)
+                                                  and isinstance(node.parent, nodes.section))):
+            title, *content = section.children
+            wide = any(isinstance(node, nodes.table) or "tag_below" in node["classes"]
+                       for node in section.findall(nodes.Element))
+            for image in section.findall(nodes.image):
+                image["width"] = "100%" if wide else "75%"
+            section.replace_self(slide("", *content, title=title.astext(), layout="coursewideslide" if wide else "courseslide"))
 
 
 def visit_slide(self, node):
-    self.body.append(rf"\begin{{courseslide}}{{{tex(node['title'])}}}" + "\n")
+    self.body.append(rf"\begin{{{node['layout']}}}{{{tex(node['title'])}}}" + "\n")
 
 
 def depart_slide(self, node):
-    self.body.append("\n\\end{courseslide}\n")
+    self.body.append(f"\n\\end{{{node['layout']}}}\n")
 
 
 # ------------------------------------------------------------- configuration
@@ -382,9 +379,9 @@ def configure(app: Sphinx, config) -> None:
     title = tex(about["title"])
     config.latex_documents = [
         (config.master_doc, "multilevel-handout.tex", title, tex(config.author), "manual", False),
-        ("slides/handout", "multilevel-slides.tex", title, tex(config.author), "howto", False)]
+        (DECK, "multilevel-slides.tex", title, tex(config.author), "howto", False)]
     # Not a page of the site.
-    config.exclude_patterns = [pattern for pattern in config.exclude_patterns if pattern != "slides/handout.md"]
+    config.exclude_patterns = [pattern for pattern in config.exclude_patterns if pattern != "slides"]
     facts = {"coursetitle": title, "courseauthor": tex(config.author), "courseversion": about["version"],
              "coursedate": config.today, "courselicence": " · ".join(map(str, [about["license"]] if isinstance(about["license"], str)
                                                                          else about["license"])),
@@ -402,12 +399,10 @@ def configure(app: Sphinx, config) -> None:
 def setup(app: Sphinx) -> dict:
     app.connect("config-inited", configure, priority=900)
     app.set_translator("latex", HandoutTranslator)
-    app.add_directive("slide", Slide)
-    app.add_directive("figure-of", FigureOf)
+    app.connect("source-read", for_paper)
     app.add_node(slide, latex=(visit_slide, depart_slide))
-    app.add_node(borrowed_figure)
     for node in (exercise_node, exercise_enumerable_node):
         app.add_node(node, override=True, latex=(visit_exercise, depart_exercise))
-    for transform in (BorrowFigures, TablesFromHtml, Cards, Unfold):
+    for transform in (Slides, TablesFromHtml, Cards, Unfold):
         app.add_post_transform(transform)
     return {"parallel_read_safe": True}

@@ -31,7 +31,7 @@ def metatags(title: str, text: str, site: str, card: str) -> str:
     """What search engines and those who share a link show of a page."""
     quoted = html.escape(text)
     tags = {"og:title": html.escape(title), "og:description": quoted, "og:site_name": html.escape(site),
-            "og:type": "article", "og:image": card, "og:image:alt": "Slopes of 160 schools, each on its own and as a multilevel model predicts them"}
+            "og:type": "article", "og:image": card, "og:image:alt": "Slopes of the schools, each on its own and as a multilevel model predicts them"}
     return (f'<meta name="description" content="{quoted}" />\n<meta name="twitter:card" content="summary_large_image" />\n'
             + "".join(f'<meta property="{name}" content="{value}" />\n' for name, value in tags.items()))
 

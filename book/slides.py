@@ -32,6 +32,7 @@ PARTS = {
     "katex/dist/fonts": "katex/fonts",
 }
 GLUE = re.compile(r"\{glue:text\}`((?:[\w-]+\.md::)?\w+)(?::([^`]+))?`")
+EQUATION, TO_EQUATION = re.compile(r"\$\$ \(([\w-]+)\)$", re.M), re.compile(r"\{eq\}`([\w-]+)`")
 SET_FORMULAS = """const katex = require("katex"), fs = require("fs");
 const formulas = JSON.parse(fs.readFileSync(0));
 console.log(JSON.stringify(formulas.map(([tex, displayMode]) => katex.renderToString(tex, {displayMode}))));"""
@@ -48,9 +49,9 @@ PAGE = """<!doctype html>
 <link rel="stylesheet" href="deck.css">
 </head>
 <body>
-<main class="reveal"><div class="slides">
+<main><div class="reveal"><div class="slides">
 {slides}
-</div></main>
+</div></div></main>
 <script src="reveal.js"></script>
 <script src="notes.js"></script>
 <script src="deck.js"></script>
@@ -96,6 +97,15 @@ def set_numbers(text: str, values: dict) -> str:
         return format(values[match[1]], match[2] or "").replace("-", "\N{MINUS SIGN}")
 
     return GLUE.sub(number, text)
+
+
+def number_equations(cells) -> None:
+    """Number the equations that have a label, in their order; what points to a label gets its number."""
+    cells = [cell for cell in cells if cell.cell_type == "markdown"]
+    labels = [label for cell in cells for label in EQUATION.findall(cell.source)]
+    for cell in cells:
+        text = EQUATION.sub(lambda match: rf"\tag{{{labels.index(match[1]) + 1}}}$$", cell.source)
+        cell.source = TO_EQUATION.sub(lambda match: f"({labels.index(match[1]) + 1})", text)
 
 
 class Markdown:
@@ -167,7 +177,8 @@ def slide_html(cells, number: int, values: dict, markdown: Markdown, figures: di
     chapter = cells[0].metadata["chapter"]
     where = f'<a href="{book}chapters/{chapter}.html">{chapter}</a>' if book else chapter
     heading, body = re.fullmatch(r"\s*(<h[12]>.*?</h[12]>)(.*)", "".join(text), re.S).groups()
-    return (f'<section id="slide-{number}" class="{"title" if heading.startswith("<h1") else layout}">{heading}'
+    kind = "title" if heading.startswith("<h1") else layout
+    return (f'<section id="slide-{number}" class="{kind} {chapter}">{heading}'
             f'<div class="body"><div class="text">{body}</div>{picture}</div>'
             f'<footer>Sven Rieger’s slide {number} in Python. Chapter: {where}</footer>'
             f'<aside class="notes">{notes}</aside></section>')
@@ -179,9 +190,10 @@ def write_deck(deck: Path, cache_path: Path, folder: Path, book: str | None = No
     `book` is the way from there to the book's first page; without it chapters are named, not linked.
     """
     notebook = read_executed(deck, cache_path)
-    markdown, figures, slides = Markdown(), {}, []
+    number_equations(notebook.cells)
+    values, markdown, figures, slides = glued_values(notebook.cells), Markdown(), {}, []
     for number, cells in enumerate(group_slides(notebook), 1):
-        slides.append(slide_html(cells, number, glued_values(cells), markdown, figures, book))
+        slides.append(slide_html(cells, number, values, markdown, figures, book))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / "index.html").write_text(markdown.with_formulas(PAGE.format(slides="\n".join(slides))), encoding="utf-8")

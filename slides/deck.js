@@ -7,6 +7,8 @@ Reveal.initialize({
   hash: true,
   slideNumber: "c/t",
   transition: "none",
+  backgroundTransition: "none",
+  controlsTutorial: false, // no arrow that bounces
   plugins: [RevealNotes],
 });
 // E: the form that prints, a slide a page.

@@ -61,6 +61,10 @@ def test_what_runs_again(book):
     (book / "chapters/mlm/data.py").open("a").write("\n# another comment\n")
     code, output = run(book)
     assert code == 0 and ran(output) == ["one", "two"], "an edit of the helper package runs all"
+    dress = (book / "book/page.py").read_text()
+    (book / "book/page.py").write_text(dress.replace("og:title", "og:other"))
+    code, output = run(book)
+    assert code == 0 and ran(output) == [] and "og:other" in page(book), "an edit of the pages' dress runs nothing"
 
 
 def test_a_failed_cell_fails_every_time_and_leaves_the_site(book):

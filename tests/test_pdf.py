@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import unicodedata
 
+import jupytext
 import pytest
 import yaml
 from bs4 import BeautifulSoup
@@ -57,6 +58,24 @@ def test_every_chapter_is_there_and_in_the_bookmarks():
     outlines = flat(re.sub(r"\\\w+", "", (OUT / "latex" / "multilevel-handout.toc").read_text("utf-8")))
     assert [title for title in titles() if flat(title) not in text] == []
     assert [title for title in titles() if flat(title) not in outlines] == []
+
+
+def test_the_slides_handout_has_what_the_deck_shows():
+    """Every slide in its order, its figures and equations; nothing that is for the speaker only."""
+    text, source = flat(run("pdftotext", SLIDES, "-")), (OUT / "latex/multilevel-slides.tex").read_text("utf-8")
+    deck = jupytext.read(ROOT / "slides/deck.md")
+    titles = [title for cell in deck.cells for title in re.findall(r"^## (.*)", cell.source, flags=re.M)]
+    places = [text.find(flat(title)) for title in titles]
+    assert -1 not in places and places == sorted(places)
+    assert len(re.findall("BOOKMARK", (OUT / "latex/multilevel-slides.out").read_text("utf-8"))) == len(titles)
+    figures = [cell for cell in deck.cells if "mystnb" in cell.metadata]
+    assert source.count(r"\sphinxincludegraphics") == len(figures)
+    labels = re.findall(r"\$\$ \(([\w-]+)\)", "\n".join(cell.source for cell in deck.cells))
+    assert re.findall(r"\\label\{equation:slides/deck:([\w-]+)\}", source) == labels
+    notes = [cell.source for cell in deck.cells if cell.metadata.get("slideshow", {}).get("slide_type") == "notes"]
+    assert len(notes) == len(titles) + 1
+    assert [note for note in notes if flat(note)[:30] in text] == []
+    assert "mlm.glue" not in source
 
 
 def test_every_figure_of_the_site_is_there(site):

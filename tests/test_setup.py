@@ -99,9 +99,8 @@ def test_plotly_on_the_page_is_the_plotly_that_python_writes_for():
 
 def test_the_npm_lock_belongs_to_package_json():
     packages = npm("package-lock.json")["packages"]
-    manifest = npm("package.json")
-    wanted = manifest["dependencies"] | manifest["devDependencies"]
-    assert packages[""]["dependencies"] | packages[""]["devDependencies"] == wanted
+    wanted = npm("package.json")["dependencies"]
+    assert packages[""]["dependencies"] == wanted
     assert {name: packages["node_modules/" + name]["version"] for name in wanted} == wanted
 
 

@@ -50,13 +50,16 @@ def test_every_slide_has_notes_and_leads_to_a_chapter(sections):
 
 def test_figures_have_alt_text_and_nothing_is_left_over(sections, folder):
     pictures = [picture for section in sections for picture in section.find_all("img")]
-    assert len(pictures) == 4
+    assert len(pictures) == 6
     assert all(len(picture["alt"]) > 100 and (folder / picture["src"]).exists() for picture in pictures)
     page = " ".join(section.get_text() for section in sections)
     assert not re.search(r"\{glue|\$|np\.float|\0|Traceback|Warning", page)
 
 
 def test_equations_carry_the_slides_numbers(sections):
+    """Those of the source, and what points to one of them."""
+    combined, recalled = sections[11].get_text(), sections[14].get_text()
+    assert "Combined: (4) and (5) put into (3)" in combined and "Recall equation (6)" in recalled
     assert [tag.get_text() for section in sections for tag in section.select(".katex-html .tag")] == [
         f"({number})" for number in range(1, 7)]
 
@@ -86,6 +89,22 @@ def test_no_statistic_is_typed(cells):
                 assert not re.search(r"\d\.\d", typed), cell.source
 
 
+MEASURE = """slide => {
+    const box = slide.getBoundingClientRect(), foot = slide.querySelector("footer").getBoundingClientRect().top;
+    const title = slide.querySelector("h1, h2").getBoundingClientRect();
+    const inner = [...slide.querySelectorAll(".body *")].filter(e => !e.closest(".katex-mathml"))
+        .map(e => e.getBoundingClientRect()).filter(b => b.width);
+    return {id: slide.id, seen: slide.contains(document.elementFromPoint(title.left + 5, title.top + 5)),
+            scroll: [slide.scrollWidth, slide.scrollHeight], box: [box.width, box.height],
+            room: foot - Math.max(...inner.map(b => b.bottom)), right: Math.max(...inner.map(b => b.right)) - box.left,
+            pre: [...slide.querySelectorAll("pre")].filter(p => p.scrollWidth > p.clientWidth).length}}"""
+
+
+def check_fit(size):
+    assert size["scroll"] == size["box"] == [1280, 720], size
+    assert size["room"] >= 0 and size["right"] <= 1280 - 40 and not size["pre"], size
+
+
 def test_every_slide_fits_from_disk_and_without_a_network(browser, folder):  # noqa: F811
     context = browser.new_context(viewport={"width": 1280, "height": 720}, offline=True)
     page = context.new_page()
@@ -96,27 +115,61 @@ def test_every_slide_fits_from_disk_and_without_a_network(browser, folder):  # n
     page.goto((folder / "index.html").as_uri())
     page.wait_for_function("Reveal.isReady()")
     for number in range(1, len(TITLES) + 1):
-        size = page.evaluate("""() => {
-            const slide = Reveal.getCurrentSlide(), box = slide.getBoundingClientRect();
-            const foot = slide.querySelector("footer").getBoundingClientRect().top;
-            const inner = [...slide.querySelectorAll(".body *")].filter(e => !e.closest(".katex-mathml"))
-                .map(e => e.getBoundingClientRect()).filter(b => b.width);
-            return {id: slide.id, scroll: [slide.scrollWidth, slide.scrollHeight], box: [box.width, box.height],
-                    room: foot - Math.max(...inner.map(b => b.bottom)), right: Math.max(...inner.map(b => b.right)),
-                    pre: [...slide.querySelectorAll("pre")].filter(p => p.scrollWidth > p.clientWidth).length}}""")
-        assert size["id"] == f"slide-{number}"
-        assert size["scroll"] == size["box"] == [1280, 720], size
-        assert size["room"] >= 0 and size["right"] <= 1280 - 40 and not size["pre"], size
+        size = page.evaluate(f"({MEASURE})(Reveal.getCurrentSlide())")
+        assert size["id"] == f"slide-{number}" and size["seen"]
+        check_fit(size)
         page.keyboard.press("ArrowRight")
     assert heard == []
     assert all(address.startswith("file:") or address.startswith("data:") for address in asked)
     context.close()
 
 
+@pytest.fixture
+def deck(browser, folder):  # noqa: F811
+    context = browser.new_context(viewport={"width": 1280, "height": 720}, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto((folder / "index.html").as_uri())
+    page.wait_for_function("Reveal.isReady()")
+    yield page
+    context.close()
+
+
+def test_axe_finds_nothing_on_any_slide(deck, axe):
+    for title in TITLES:
+        assert axe(deck) == [], title
+        deck.keyboard.press("ArrowRight")
+
+
+def test_the_keyboard_does_all_and_nothing_moves_for_who_asks_so(deck):
+    def here():
+        return deck.evaluate("Reveal.getCurrentSlide().id")
+
+    deck.keyboard.press("ArrowRight")
+    deck.keyboard.press("Space")
+    assert here() == "slide-3" and deck.evaluate("document.getAnimations().length") == 0
+    deck.keyboard.press("ArrowLeft")
+    assert here() == "slide-2"
+    deck.keyboard.press("Escape")
+    assert deck.evaluate("Reveal.isOverview()")
+    deck.keyboard.press("End")
+    deck.keyboard.press("Escape")
+    assert here() == f"slide-{len(TITLES)}" and not deck.evaluate("Reveal.isOverview()")
+    deck.keyboard.press("Shift+Slash")
+    assert "Keyboard Shortcuts" in deck.locator(".overlay-help").text_content()
+    deck.keyboard.press("Escape")
+    with deck.expect_popup() as opened:
+        deck.keyboard.press("s")
+    opened.value.wait_for_selector(f"text={deck.locator('.present aside.notes p').text_content()}")
+    deck.keyboard.press("e")
+    deck.wait_for_selector(".pdf-page")
+
+
 def test_deck_prints_one_slide_a_page(browser, folder, tmp_path):  # noqa: F811
     page = browser.new_page()
     page.goto((folder / "index.html").as_uri() + "?print-pdf")
     page.wait_for_selector(".pdf-page")
+    for size in page.locator(".pdf-page section").evaluate_all(f"slides => slides.map({MEASURE})"):
+        check_fit(size)
     page.pdf(path=tmp_path / "deck.pdf", prefer_css_page_size=True, print_background=True)
     page.close()
     pages = re.findall(rb"/Type\s*/Page\b", (tmp_path / "deck.pdf").read_bytes())

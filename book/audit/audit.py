@@ -21,9 +21,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, TimeoutError, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from serving import served  # noqa: E402
@@ -63,6 +64,12 @@ def page_names(site: Path) -> list[str]:
     return [name for name in names if name not in ("genindex", "404")]
 
 
+def settle(page) -> None:
+    """Wait until the network is quiet. A stock page with plotly figures, cut off from RequireJS' host, never is."""
+    with contextlib.suppress(TimeoutError):
+        page.wait_for_load_state("networkidle", timeout=10000)
+
+
 @contextlib.contextmanager
 def opened(browser: Browser, address: str, name: str, width: int = 390, theme: str = "light"):
     """A page in a fresh, cold context; yields it with what it transferred, said and asked of others."""
@@ -77,7 +84,7 @@ def opened(browser: Browser, address: str, name: str, width: int = 390, theme: s
     page.on("request", lambda request: 0 if request.url.startswith((address, "data:", "blob:"))
             else seen["foreign"].append(request.url))
     page.goto(address + name + ".html", wait_until="load")
-    page.wait_for_load_state("networkidle")
+    settle(page)
     yield page, seen
     context.close()
 
@@ -89,7 +96,7 @@ def open_figures(page) -> int:
     for number in range(figures.count()):
         figures.nth(number).scroll_into_view_if_needed()
         page.wait_for_selector(f":nth-match(.plotly-figure, {number + 1}) .main-svg", timeout=20000)
-    page.wait_for_load_state("networkidle")
+    settle(page)
     return figures.count()
 
 
@@ -163,9 +170,8 @@ def build_stock(folder: Path) -> Path:
     return site
 
 
-def audit(browser: Browser, book: str, site: Path, names: list[str], with_lighthouse: bool) -> list[dict]:
+def audit(browser: Browser, book: str, site: Path, names: list[str], with_lighthouse: bool) -> Iterator[dict]:
     """One row a page."""
-    rows = []
     with served(site) as address:
         for name in names:
             row = {"book": book, "page": name} | weigh(browser, address, name)
@@ -173,13 +179,23 @@ def audit(browser: Browser, book: str, site: Path, names: list[str], with_lighth
             row["axe"] = len({rule.split(": ")[1].split(" ")[0] for rule in rules})
             if with_lighthouse:
                 row |= lighthouse(address, name)
-            rows.append(row)
             print("  ".join(f"{key} {value}" for key, value in row.items() if key != "book"), flush=True)
             if book == "course":
                 for rule in rules:
                     print("    axe", rule)
-            row["axe rules"] = " | ".join(sorted(set(rules)))
-    return rows
+            yield row | {"axe rules": " | ".join(sorted(set(rules)))}
+
+
+def measure(browser: Browser, arguments: argparse.Namespace) -> Iterator[dict]:
+    """The rows of the course and, unless left out, of the stock book."""
+    thorough = not arguments.no_lighthouse
+    print("The course's pages", flush=True)
+    yield from audit(browser, "course", SITE, arguments.pages or page_names(SITE), thorough)
+    if not arguments.no_stock:
+        print("\nA stock Jupyter Book of the same chapters", flush=True)
+        stock = build_stock(OUT / "stock")
+        names = [name for name in arguments.pages or page_names(stock) if (stock / f"{name}.html").exists()]
+        yield from audit(browser, "stock", stock, names, thorough)
 
 
 def over_budget(row: dict) -> list[str]:
@@ -202,21 +218,17 @@ def main() -> int:
         print("Other hosts can't be reached: the stock book's bytes and seconds are without MathJax and the like, "
               "and its console counts what failed.")
     rows = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        print("The course's pages")
-        rows += audit(browser, "course", SITE, arguments.pages or page_names(SITE), not arguments.no_lighthouse)
-        if not arguments.no_stock:
-            print("\nA stock Jupyter Book of the same chapters", flush=True)
-            stock = build_stock(OUT / "stock")
-            names = [name for name in arguments.pages or page_names(stock) if (stock / f"{name}.html").exists()]
-            rows += audit(browser, "stock", stock, names, not arguments.no_lighthouse)
-        browser.close()
     OUT.mkdir(parents=True, exist_ok=True)
-    with open(OUT / "pages.csv", "w", newline="") as file:
-        table = csv.DictWriter(file, fieldnames=list(rows[0]))
+    columns = ["book", "page", "first KB", "all KB", "figures", "console", "foreign", "scrolls at 360", "axe",
+               "perf", "a11y", "best", "seo", "FCP s", "LCP s", "CLS", "axe rules"]
+    with open(OUT / "pages.csv", "w", newline="", buffering=1) as file, sync_playwright() as playwright:
+        table = csv.DictWriter(file, columns)
         table.writeheader()
-        table.writerows(rows)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for row in measure(browser, arguments):
+            rows.append(row)
+            table.writerow(row)
+        browser.close()
     broken = {row["page"]: over_budget(row) for row in rows if row["book"] == "course" and over_budget(row)}
     for name, what in broken.items():
         print(f"Over budget: {name}: {', '.join(what)}")
