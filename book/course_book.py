@@ -59,6 +59,20 @@ def set_minus_signs(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             number.children = [nodes.Text("\N{MINUS SIGN}" + text[1:])]
 
 
+def keep_punctuation(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Keep commas and brackets on the line of the formula that they stand beside: browsers would break there."""
+    if app.builder.format != "html":
+        return
+    for formula in list(doctree.findall(nodes.math)):
+        parent, at = formula.parent, formula.parent.index(formula)
+        before, after = (parent[i] if 0 <= i < len(parent) and isinstance(parent[i], nodes.Text) else "" for i in (at - 1, at + 1))
+        opening, closing = re.search(r"[(\[]*$", before)[0], re.match(r"[.,;:!?)\]]*", after)[0]
+        if opening or closing:
+            whole = nodes.inline("", "", nodes.Text(opening), formula.deepcopy(), nodes.Text(closing), classes=["course-whole"])
+            pieces = [before and nodes.Text(before[:len(before) - len(opening)]), whole, after and nodes.Text(after[len(closing):])]
+            parent[at - bool(before):at + 1 + bool(after)] = list(filter(None, pieces))
+
+
 def set_version(app: Sphinx, config) -> None:
     """The course's version, which the footer shows, is that of CITATION.cff."""
     citation = (BOOK.parent / "CITATION.cff").read_text("utf-8")
@@ -133,5 +147,6 @@ def setup(app: Sphinx) -> dict:
     app.add_css_file("course.css")
     app.add_js_file("course.js", loading_method="defer")
     app.connect("doctree-resolved", set_minus_signs)
+    app.connect("doctree-resolved", keep_punctuation)
     app.connect("build-finished", copy_parts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

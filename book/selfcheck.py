@@ -111,6 +111,14 @@ def depart_html_answer(self, node):
     self.body.append('</summary>\n<div class="why">\n')
 
 
+def unlink_answers(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Take links out of answers on the site: an answer is a button, and a button holds no links."""
+    if app.builder.format == "html":
+        for answer in doctree.findall(check_answer):
+            for link in list(answer.findall(nodes.reference)):
+                link.replace_self(nodes.inline("", "", *link.children))
+
+
 def nothing(self, node):
     """Other formats than HTML show the text as it is."""
 
@@ -118,6 +126,7 @@ def nothing(self, node):
 def setup(app: Sphinx) -> dict:
     plain = (nothing, nothing)
     app.add_directive("self-check", SelfCheck)
+    app.connect("doctree-resolved", unlink_answers)
     app.add_node(self_check, html=(visit_html_self_check, depart_html_div), latex=plain, text=plain)
     app.add_node(check_question, html=(visit_html_question, depart_html_div), latex=plain, text=plain)
     app.add_node(check_option, html=(visit_html_option, depart_html_option), latex=plain, text=plain)

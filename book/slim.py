@@ -86,6 +86,8 @@ def rewrite(page: str, up: str, styles: dict[str, str]) -> str:
     if MATH in page:
         links += f'<link rel="stylesheet" href="{up}{styles["math"]}" />\n'
     page = PRELOADED_SCRIPT.sub("", STYLE.sub("", page))
+    # The theme has no colours for "auto": without a script the page is light, with it FIRST decides.
+    page = page.replace('data-theme="auto"', 'data-theme="light"', 1)
     seen = set()
 
     def script(match: re.Match) -> str:
@@ -113,7 +115,10 @@ MENDED = [
     (re.compile(r'(<div id="pst-primary-sidebar") '), r'\1 role="complementary" aria-label="The course" '),
     (re.compile(r'<div role="list" class="citation-list">'), '<div class="citation-list">'),
     (re.compile(r' role="doc-biblioentry"'), ""),
-    (re.compile(r"<th>\s*</th>"), "<td></td>"),
+    (re.compile(r"<th\b[^>]*>(?:\s|</?p>)*</th>"), "<td></td>"),
+    # Besides: a link begins with its first letter, and a short text in a table, such as a p value, is not broken.
+    (re.compile(r'(">)Solution to(<a [^>]*>) '), r"\1Solution to \2"),
+    (re.compile(r'<td class="text">([^<]{1,16}</td>)'), r"<td>\1"),
 ]
 PICTURE = re.compile(r'<img ([^>]*?)src="((?:\.\./)*_images/[^"]+\.svg)"([^>]*?)/?>')
 

@@ -60,7 +60,54 @@ def test_page_is_quiet_asks_nobody_else_and_keeps_its_width(phone, address, name
     assert (heard, foreign) == ([], [])
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.evaluate("document.documentElement.dataset.theme") == phone.theme
+    assert page.evaluate("""[...document.querySelectorAll("img[width]")].filter(picture => picture.checkVisibility()
+        && Math.abs(picture.width / picture.height / (picture.getAttribute("width") / picture.getAttribute("height")) - 1) > 0.03)
+        .map(picture => picture.src)""") == []  # nothing is stretched or stands in a gap
     page.close()
+
+
+@pytest.mark.parametrize("name", [*PAGES, "search", "genindex", "404"])
+def test_page_breaks_no_rule_of_axe(browser, address, name):
+    """Light and dark, wide and narrow, with all folds and answers open."""
+    assert auditing.violations(browser, address, name) == []
+
+
+A4 = 673  # pixels between the margins that course.css sets
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_paper_cuts_nothing(browser, address, name):
+    page = browser.new_page(viewport={"width": A4, "height": 900})
+    page.goto(address + name + ".html")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("""[...document.querySelectorAll("article *")]
+        .filter(part => part.checkVisibility() && !part.closest(".katex-mathml, svg") && part.getBoundingClientRect().right > innerWidth + 1)
+        .map(part => part.tagName + " " + part.className + " " + part.textContent.slice(0, 40))""") == []
+    page.close()
+
+
+def test_labels_of_small_panels_keep_apart_on_a_phone(phone, address):
+    page = phone.new_page()
+    page.goto(address + "chapters/logic.html")
+    page.locator(".plotly-figure").first.scroll_into_view_if_needed()
+    page.wait_for_selector(".plotly-figure .main-svg .point")
+    assert page.evaluate("""() => {
+        const labels = [...document.querySelector(".plotly-figure").querySelectorAll("[class*=axislayer] text, .annotation-text")]
+            .map(label => label.getBoundingClientRect());
+        const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+        return [labels.length > 50, labels.filter((a, i) => labels.slice(i + 1).some(b => meet(a, b))).length];
+    }""") == [True, 0]
+    page.close()
+
+
+def test_the_header_covers_the_text_without_javascript(browser, address):
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.goto(address + "chapters/logic.html#three-sentences-to-keep")
+    assert page.locator(".bd-header-article").evaluate("header => getComputedStyle(header).backgroundColor") == "rgb(255, 255, 255)"
+    context.close()
 
 
 def luminance(color):
@@ -95,6 +142,15 @@ def test_wide_boxes_scroll_by_keyboard(phone, address):
     wide = page.evaluate("""[...document.querySelectorAll(".cell_output .output.text_html, div.math, article pre")]
         .filter(box => box.scrollWidth > box.clientWidth).map(box => box.tabIndex)""")
     assert wide and set(wide) == {0}
+    page.close()
+
+
+def test_a_wide_equation_begins_at_its_left_end_and_scrolls_by_keyboard(phone, address):
+    page = phone.new_page()
+    page.goto(address + "chapters/random-effects.html")
+    wide = page.evaluate("""[...document.querySelectorAll("div.math")].filter(box => box.scrollWidth > box.clientWidth)
+        .map(box => [box.tabIndex, box.querySelector(".katex-html").getBoundingClientRect().left >= box.getBoundingClientRect().left])""")
+    assert wide and all(seen == [0, True] for seen in wide)
     page.close()
 
 

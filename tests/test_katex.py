@@ -1,9 +1,12 @@
-"""KaTeX's server is waited for until it listens, and given up when it has ended."""
+"""Formulas: KaTeX's server is waited for until it listens, and given up when it has ended; punctuation stays beside them."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
+from docutils import nodes
 
+import course_book
 from course_book import start_katex
 
 LATE = """
@@ -40,3 +43,14 @@ def test_a_server_that_has_ended_is_not_waited_for(tmp_path):
 
     with pytest.raises(RuntimeError, match="did not come up"):
         start_katex(Broken, tmp_path, timeout=5)
+
+
+def test_punctuation_stays_with_its_formula():
+    """Nothing is lost or moved; what stands beside a formula goes into one piece with it."""
+    formulas = [nodes.math("", text) for text in ("n", "q", "p")]
+    paragraph = nodes.paragraph("", "", nodes.Text("for "), formulas[0], nodes.Text(" ("), formulas[1], nodes.Text("), so "), formulas[2])
+    text = paragraph.astext()
+    course_book.keep_punctuation(SimpleNamespace(builder=SimpleNamespace(format="html")), nodes.section("", paragraph), "page")
+    assert paragraph.astext() == text
+    assert [part.astext() for part in paragraph] == ["for ", "n", " ", "(q),", " so ", "p"]
+    assert [math.astext() for math in paragraph.findall(nodes.math)] == ["n", "q", "p"]

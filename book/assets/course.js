@@ -36,9 +36,14 @@
     // Paper has no scrolling: pictures are fetched that have not come into view yet.
     addEventListener("beforeprint", () => document.querySelectorAll("img[loading]").forEach((picture) => (picture.loading = "eager")));
 
-    // A box that scrolls must be reachable by keyboard.
-    for (const box of document.querySelectorAll("div.math, .cell_output .output.text_html, .bd-article pre"))
-      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    // A box that scrolls must be reachable by keyboard; whether it does changes with its width.
+    const boxes = new ResizeObserver((entries) => {
+      for (const { target } of entries)
+        if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+        else target.removeAttribute("tabindex");
+    });
+    for (const box of document.querySelectorAll("div.math, .cell_output .output.text_html, .bd-article pre, .pst-scrollable-table-container"))
+      boxes.observe(box);
   }
   document.readyState === "loading" ? addEventListener("DOMContentLoaded", start) : start();
 

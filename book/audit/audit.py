@@ -32,6 +32,7 @@ from serving import served  # noqa: E402
 AUDIT = Path(__file__).resolve().parent
 ROOT = AUDIT.parent.parent
 SITE = ROOT / "_build/html"
+AXE = ROOT / "book/node_modules/axe-core/axe.min.js"
 OUT = ROOT / "_build/audit"
 KB = 1000
 BUDGET = {"without figures": 200, "with figures opened": 650}  # KB, from the first byte to the last
@@ -39,6 +40,11 @@ CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 # Without a network the stock book's requests to other hosts would be waited for; with this they fail at once.
 CUT_OFF = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+# Colours fade in and side bars slide; what watches for a change of width hears of it a frame later.
+SETTLED = """async () => {
+    await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
+    for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+}"""
 VIEWS = [(theme, width) for theme in ("light", "dark") for width in (1280, 390)]
 
 
@@ -104,16 +110,23 @@ def weigh(browser: Browser, address: str, name: str) -> dict:
                 "console": len(seen["console"]), "foreign": len(set(seen["foreign"])), "scrolls at 360": int(wide)}
 
 
-def violations(browser: Browser, address: str, name: str, theme: str, width: int) -> list[str]:
-    """The rules of axe-core that a page breaks, each with the first element that breaks it."""
-    with opened(browser, address, name, width, theme) as (page, _):
+def violations(browser: Browser, address: str, name: str, views: list[tuple[str, int]] = VIEWS) -> list[str]:
+    """The rules of axe-core that a page breaks in each view, each with the first element that breaks it."""
+    with opened(browser, address, name) as (page, _):
         open_figures(page)
-        page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+        # Folds of one name, the answers of a question, would close each other.
+        page.evaluate("document.querySelectorAll('details').forEach(fold => {fold.removeAttribute('name'); fold.open = true})")
         page.evaluate("document.querySelectorAll('.toggle-button-hidden').forEach(button => button.click())")
-        page.wait_for_timeout(300)  # colours fade in
-        page.evaluate((AUDIT / "node_modules/axe-core/axe.min.js").read_text("utf-8"))
-        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    return [f"{rule['id']} ({len(rule['nodes'])}): {rule['nodes'][0]['target'][0]}" for rule in found]
+        page.evaluate(AXE.read_text("utf-8"))
+        broken = []
+        for theme, width in views:
+            page.emulate_media(color_scheme=theme)
+            page.set_viewport_size({"width": width, "height": 800})
+            page.wait_for_timeout(300)
+            page.evaluate(SETTLED)
+            found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+            broken += [f"{theme} {width}: {rule['id']} ({len(rule['nodes'])}): {rule['nodes'][0]['target'][0]}" for rule in found]
+    return broken
 
 
 def lighthouse(address: str, name: str) -> dict:
@@ -162,8 +175,7 @@ def audit(browser: Browser, book: str, site: Path, names: list[str], with_lighth
     with served(site) as address:
         for name in names:
             row = {"book": book, "page": name} | weigh(browser, address, name)
-            rules = [f"{theme} {width}: {rule}" for theme, width in VIEWS
-                     for rule in violations(browser, address, name, theme, width)]
+            rules = violations(browser, address, name)
             row["axe"] = len({rule.split(": ")[1].split(" ")[0] for rule in rules})
             if with_lighthouse:
                 row |= lighthouse(address, name)

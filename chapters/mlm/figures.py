@@ -151,7 +151,8 @@ def school_panels(data, columns=4, height=820):
                            hovertemplate=f"School {school}<br>achievement = {intercept:.2f} + {slope:.2f} × SES"
                                          "<extra></extra>", **where)
     figure.update_annotations(font_size=12)
-    figure.update_xaxes(showline=True, dtick=1, showticklabels=True)
+    # Upright: on a phone plotly would turn the labels into the panel below.
+    figure.update_xaxes(showline=True, dtick=1, tickangle=0, tickfont_size=10, showticklabels=True)
     figure.update_yaxes(showline=True)
     figure.update_xaxes(title_text="SES", row=len(schools) // columns + 1, col=1)
     figure.update_layout(height=height, margin={"l": 35}, legend={"y": -0.07})
