@@ -102,6 +102,13 @@ def launch_only_from_a_repository(app: Sphinx, config: Config) -> None:
         options["launch_buttons"].pop("colab_url", None)
 
 
+def name_the_site(app: Sphinx, config: Config) -> None:
+    """The site's address, which the card of a shared link needs: GitHub Pages', unless `html: baseurl` names another."""
+    repository = re.fullmatch(r"https://github\.com/([^/]+)/([^/]+?)/?", config.html_theme_options.get("repository_url") or "")
+    if repository and not config.html_baseurl:
+        config.html_baseurl = "https://{}.github.io/{}/".format(*repository.groups())
+
+
 def mend_launch_buttons(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
     """Lead Colab, which opens notebooks only, to the branch where the chapters are some.
 
@@ -137,6 +144,7 @@ def start_katex(cls: type, rundir: Path, timeout: float) -> tuple[subprocess.Pop
 
 def setup(app: Sphinx) -> dict:
     KaTeXServer.start_server_process = classmethod(start_katex)
+    app.connect("config-inited", name_the_site)
     app.connect("config-inited", launch_only_from_a_repository)
     app.connect("html-page-context", mend_launch_buttons, priority=502)  # after the theme has made the buttons
     page.setup(app)

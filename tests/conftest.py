@@ -46,16 +46,3 @@ def site():
     if not (folder / "index.html").exists():
         pytest.fail("The site is not built: run `make site` first (`make test` does).")
     return folder
-
-
-@pytest.fixture(scope="session")
-def axe():
-    """What axe-core finds wrong with a page as it is shown: ``axe(page)`` is a list, a line a fault."""
-    script = (ROOT / "book/node_modules/axe-core/axe.min.js").read_text("utf-8")
-
-    def faults(page):
-        page.evaluate(script)
-        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-        return [f"{rule['id']}: {node['html']}" for rule in found for node in rule["nodes"]]
-
-    return faults

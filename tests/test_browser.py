@@ -2,12 +2,15 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
+import build
 from audit import audit as auditing
 from audit.serving import served
 from conftest import ROOT
+from slim import style_sheets
 
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 PAGES = ["index", *sorted(f"chapters/{path.stem}" for path in (ROOT / "chapters").glob("*.md"))]
@@ -277,3 +280,41 @@ def test_the_folder_works_from_disk(browser, site):
     page.wait_for_selector("#search-results li a")
     assert heard == []
     page.close()
+
+
+LOOK = """theme => {
+    document.documentElement.dataset.theme = theme;
+    document.querySelectorAll("#pst-page-toc-nav .active").forEach(link => link.classList.remove("active"));  // follows the reader
+    // Nothing that says how much room a part was given: the icons differ.
+    const names = ["color", "background", "font", "display", "position", "visibility", "opacity", "marginTop", "padding", "border", "float",
+        "textDecoration", "textAlign", "whiteSpace", "boxShadow", "outline", "overflow", "zIndex", "cursor", "content", "gap", "flex",
+        "listStyle", "fill", "transition"];
+    return [...document.querySelectorAll("body, body *")].filter(part => !part.closest("svg, template, [class*=fa-]"))
+        .flatMap(part => ["", "::before", "::after"].map(pseudo => {
+            const style = getComputedStyle(part, pseudo || null);
+            return pseudo && style.content === "none" ? "" : `${part.tagName} ${part.className}${pseudo};` + names.map(name => ` ${name}: ${style[name]}`).join(";");
+        }));
+}"""
+
+
+@pytest.mark.parametrize("name", [*PAGES, "search"])
+def test_the_rules_left_out_of_the_style_sheet_are_of_no_use(browser, site, name):
+    """Every part of a page looks the same with the theme's own style sheets, none of their rules dropped."""
+    whole = build.WORK / "_build/html"
+    with served(site.parent) as address:
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+        page = context.new_page()
+        page.goto(f"{address}{site.name}/{name}.html", wait_until="networkidle")
+        slim = [page.evaluate(LOOK, theme) for theme in ("light", "dark")]
+        sheets = style_sheets((whole / f"{name}.html").read_text("utf-8"), Path(name).parent.as_posix())
+        page.evaluate("""sheets => {
+            const old = document.querySelectorAll('link[rel="stylesheet"]');
+            return Promise.all(sheets.map(sheet => new Promise((done, fail) => document.head.append(
+                Object.assign(document.createElement("link"), {rel: "stylesheet", href: sheet, onload: done, onerror: fail})))))
+                .then(() => old.forEach(link => link.remove()));
+        }""", [f"{address}{whole.relative_to(site.parent)}/{sheet}" for sheet in sheets])
+        original = [page.evaluate(LOOK, theme) for theme in ("light", "dark")]
+        context.close()
+    assert len(sheets) > 8 and len(slim[0]) > 300
+    assert [set(there.split(";")) ^ set(here.split(";")) for pair in zip(slim, original)
+            for here, there in zip(*pair, strict=True) if here != there] == []

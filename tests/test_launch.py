@@ -43,8 +43,15 @@ def launch_links(folder, url, hub=""):
             for name, page in pages.items()}
 
 
+def card(folder):
+    """What a shared link of the chapter shows."""
+    page = BeautifulSoup((folder / "_build/html/chapters/residuals.html").read_text("utf-8"), "html.parser")
+    return page.find("meta", property="og:image")["content"]
+
+
 def test_no_buttons_without_a_repository(tmp_path):
     assert launch_links(tmp_path, "") == {"residuals": [], "glossary": []}
+    assert card(tmp_path) == "../_static/card.png"
 
 
 def test_buttons_lead_to_files_of_the_repository(tmp_path):
@@ -59,6 +66,7 @@ def test_buttons_lead_to_files_of_the_repository(tmp_path):
     assert (query["repo"], query["branch"]) == ([ADDRESS], ["main"])
     assert (ROOT / query["urlpath"][0].removeprefix("lab/tree/some-fork/")).is_file()
     assert colab == "https://colab.research.google.com/github/someone/some-fork/blob/notebooks/chapters/residuals.ipynb"
+    assert card(tmp_path) == "https://someone.github.io/some-fork/_static/card.png"
 
 
 def test_colab_only_where_it_can_open_the_repository(tmp_path):

@@ -110,22 +110,27 @@ def weigh(browser: Browser, address: str, name: str) -> dict:
                 "console": len(seen["console"]), "foreign": len(set(seen["foreign"])), "scrolls at 360": int(wide)}
 
 
+def faults(page) -> list[str]:
+    """The rules of axe-core that a page breaks as it is shown, each with the first element that breaks it."""
+    page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [f"{rule['id']} ({len(rule['nodes'])}): {rule['nodes'][0]['target'][0]}" for rule in found]
+
+
 def violations(browser: Browser, address: str, name: str, views: list[tuple[str, int]] = VIEWS) -> list[str]:
-    """The rules of axe-core that a page breaks in each view, each with the first element that breaks it."""
+    """The faults of a page in each view, with all folds and answers open."""
     with opened(browser, address, name) as (page, _):
         open_figures(page)
         # Folds of one name, the answers of a question, would close each other.
         page.evaluate("document.querySelectorAll('details').forEach(fold => {fold.removeAttribute('name'); fold.open = true})")
         page.evaluate("document.querySelectorAll('.toggle-button-hidden').forEach(button => button.click())")
-        page.evaluate(AXE.read_text("utf-8"))
         broken = []
         for theme, width in views:
             page.emulate_media(color_scheme=theme)
             page.set_viewport_size({"width": width, "height": 800})
             page.wait_for_timeout(300)
             page.evaluate(SETTLED)
-            found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-            broken += [f"{theme} {width}: {rule['id']} ({len(rule['nodes'])}): {rule['nodes'][0]['target'][0]}" for rule in found]
+            broken += [f"{theme} {width}: {fault}" for fault in faults(page)]
     return broken
 
 
