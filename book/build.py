@@ -45,8 +45,8 @@ def page_key(root: Path = ROOT) -> str:
     return digest.hexdigest()
 
 
-def prepare(work: Path, key: str, pages: str = "") -> None:
-    """Remove what an earlier run left and this one must not take for finished."""
+def prepare(work: Path, key: str, pages: str | None = None) -> None:
+    """Remove what an earlier run left and this one must not take for finished; `pages` only where pages are made."""
     kept, kept_pages = work / "execution-key", work / "page-key"
     if kept.exists() and kept.read_text() != key:
         print("The helper package, the data or a library has changed: every chapter runs again.")
@@ -56,12 +56,13 @@ def prepare(work: Path, key: str, pages: str = "") -> None:
         # so that a warning or a failed cell is reported again.
         shutil.rmtree(work / "_build" / "html", ignore_errors=True)
         shutil.rmtree(work / "_build" / ".doctrees", ignore_errors=True)
-    elif not kept_pages.exists() or kept_pages.read_text() != pages:
+    elif pages and (not kept_pages.exists() or kept_pages.read_text() != pages):
         shutil.rmtree(work / "_build" / "html", ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
     (work / "unfinished").touch()
     kept.write_text(key)
-    kept_pages.write_text(pages)
+    if pages:
+        kept_pages.write_text(pages)
 
 
 def last_change(root: Path) -> str:

@@ -114,6 +114,20 @@ def test_an_interrupted_build_is_not_taken_for_finished(tmp_path):
     assert not cache.exists()
 
 
+def test_the_pdf_and_the_golden_notebooks_leave_the_pages(tmp_path):
+    """They share chapters' outputs with the site and make no pages: nothing is to be written anew after them."""
+    work = tmp_path / "work"
+    for kept in (True, False):
+        build.prepare(work, "key", "pages")
+        (work / "_build/html").mkdir(parents=True, exist_ok=True)
+        (work / "unfinished").unlink()
+        build.prepare(work, "key")
+        (work / "unfinished").unlink()
+        assert (work / "_build/html").exists()
+        build.prepare(work, "key", "pages" if kept else "other pages")
+        assert (work / "_build/html").exists() == kept
+
+
 def test_publishing_replaces_the_site_whole(tmp_path):
     built, site = tmp_path / "built", tmp_path / "html"
     for folder, name in ((built, "new.html"), (site, "old.html")):
