@@ -43,6 +43,7 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="description" content="Slides on two-level models in Python, after Sven Rieger (2023).">
 <title>Slides: Introduction to Multilevel Modeling</title>
+<link rel="icon" href="favicon.svg">
 <link rel="stylesheet" href="reset.css">
 <link rel="stylesheet" href="reveal.css">
 <link rel="stylesheet" href="katex/katex.min.css">
@@ -199,8 +200,8 @@ def write_deck(deck: Path, cache_path: Path, folder: Path, book: str | None = No
     (folder / "index.html").write_text(markdown.with_formulas(PAGE.format(slides="\n".join(slides))), encoding="utf-8")
     for name, picture in figures.items():
         (folder / name).write_text(picture, encoding="utf-8")
-    for name in ("deck.css", "deck.js"):
-        shutil.copyfile(deck.with_name(name), folder / name)
+    for source in (deck.with_name("deck.css"), deck.with_name("deck.js"), BOOK / "assets/favicon.svg"):
+        shutil.copyfile(source, folder / source.name)
     for source, target in PARTS.items():
         source, target = BOOK / "node_modules" / source, folder / target
         if source.is_dir():

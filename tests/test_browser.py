@@ -168,7 +168,7 @@ def test_pointing_at_a_student_names_the_school(browser, address):
     page.close()
 
 
-@pytest.mark.parametrize("name", [*PAGES, "search"])
+@pytest.mark.parametrize("name", [*PAGES, "search", "slides/index"])
 def test_page_keeps_its_budget(browser, address, name):
     found = auditing.weigh(browser, address, name)
     assert auditing.over_budget({**found, "axe": 0}) == []
