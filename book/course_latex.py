@@ -29,8 +29,8 @@ DECK = "slides/deck"
 # Kinds of boxes with a colour of their own in handout.sty.
 BOXES = ("question", "predict", "warning", "report", "exercise")
 GREEK = dict(zip("alpha beta gamma delta epsilon eta theta lambda mu rho sigma tau phi".split(), "αβγδεηθλμρστφ"))
-# Headings that every chapter has: bookmarks, but no lines of the table of contents.
 WHOLE, WHOLE_TABLE = 14, 7  # lines of a listing, rows of a table that no page break divides
+# Headings that every chapter has: bookmarks, but no lines of the table of contents.
 RECURRING = {"Check yourself", "Exercises", "Three sentences to keep"}
 
 
