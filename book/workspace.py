@@ -6,7 +6,6 @@ belong to an `execution_key`, and read pages to the digests of their sources.
 """
 
 import calendar
-import fcntl
 import hashlib
 import json
 import logging
@@ -27,6 +26,11 @@ from jupyter_cache.executors import load_executor
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 from sqlalchemy.exc import DatabaseError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where `make` refuses and `jupyter-book build .` needs no turn
+    fcntl = None
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILT = ROOT / "_build"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from book.steps import notebooks, slides
 from book.steps.finish import finish_pages
-from book.workspace import (BUILT, DECK, PDFS, PICTURES, ROOT, SITE, WORK, course_notebooks, draw_pictures, execute, last_change,
+from book.workspace import (BUILT, DECK, PDFS, PICTURES, ROOT, SITE, WORK, course_notebooks, execute, last_change,
                             pdf_key, prepare, read_pages, run_sphinx, site_key, turn)
 
 KEY = BUILT / "site-key"  # of the site that is published
@@ -59,7 +59,6 @@ def build() -> None:
     prepare()
     # Two builds of the same commit are the same bytes, and "last updated" is its date.
     os.environ["SOURCE_DATE_EPOCH"] = last_change()
-    draw_pictures()
     execute(course_notebooks())
     pages, fresh = WORK / "_build" / "html", SITE.with_name("html.new")
     shutil.rmtree(pages, ignore_errors=True)  # pages that no longer exist among them

@@ -40,13 +40,13 @@ def load_hsb(path=None, labels=False):
     FileNotFoundError
         The file is not there.
     ValueError
-        The file is not, byte for byte, the one the course was written with.
+        The file is not the one the course was written with, line for line.
     """
     path = Path(path or PATH)
     remedy = "Restore it with `git checkout data/hsb.csv` or download the course again."
     if not path.is_file():
         raise FileNotFoundError(f"The data file {path.name} is not in {path.parent}. {remedy}")
-    content = path.read_bytes()
+    content = path.read_bytes().replace(b"\r\n", b"\n")  # Git on Windows may have changed the ends of lines
     found = hashlib.sha256(content).hexdigest()
     if found != SHA256:
         lines = content.decode("utf-8", errors="replace").splitlines()
