@@ -80,7 +80,6 @@ def build() -> None:
     if lack:
         sys.exit(lack)
     key = pdf_key()
-    os.environ["SOURCE_DATE_EPOCH"] = last_change()
     prepare()
     execute(course_notebooks())
     folder = PDFS / "latex"
