@@ -79,18 +79,15 @@ def test_every_figure_has_a_caption_and_alt_text(chapter):
 
 
 @pytest.mark.parametrize("chapter", LESSONS, **ids)
-def test_chapters_are_built_alike(chapter):
+def test_a_lesson_asks_predicts_checks_and_exercises(chapter):
+    """What a lesson needs; its order, and whether there is a report or a list to keep, follow the thought."""
     text = chapter.read_text("utf-8")
-    for part in [":::{admonition} The question of this chapter", "**You will be able to**", "**Time**", "**Before this**",
-                 "} Before you run it", "} What people get wrong", "} How to report it", "## Check yourself", "## Exercises",
-                 "## Three sentences to keep"]:
+    for part in [":::{admonition} The question of this chapter", "**You will be able to**", "**Time**", "} Before you run it"]:
         assert part in text, part
-    check = text.split("## Check yourself")[1].split("## Exercises")[0].strip()
-    assert check.startswith("::::{self-check}\n") and check.endswith("\n::::")
+    check = re.search(r"^::::\{self-check\}\n(.*?)^::::$", text, flags=re.M | re.S)[1]
     assert 3 <= len(re.findall(r"^\d\. ", check, flags=re.M)) <= 5
-    assert 2 <= text.count("\n```{exercise}") <= 3
+    assert 1 <= text.count("\n```{exercise}") <= 3
     assert text.count("\n```{exercise}") == text.count("\n```{solution-start}") == text.count("\n```{solution-end}")
-    assert len(re.findall(r"^\d\. ", text.split("## Three sentences to keep")[1], flags=re.M)) == 3
 
 
 @pytest.mark.parametrize("chapter", EXECUTED, **ids)
