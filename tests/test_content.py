@@ -1,12 +1,14 @@
 """What every page must have, and what no page may have."""
 
 import ast
+import operator
 import re
 
 import jupytext
 import pytest
 import yaml
 
+import mlm
 from conftest import ROOT
 from golden import chapters, code_of
 
@@ -163,3 +165,16 @@ def test_reading_times_of_the_meetings_are_those_of_the_chapters():
         pages = [(ROOT / f"chapters/{name}.md").read_text("utf-8") for name in re.findall(r"`ch-([\w-]+)`", chapters_read)]
         times = [re.search(r"\*\*Time\*\* (\d+)", page) for page in pages]
         assert not all(times) or sum(int(time[1]) for time in times) == int(minutes), chapters_read
+
+
+@pytest.mark.parametrize("page", PAGES, **ids)
+def test_names_of_the_helper_package_exist(page):
+    for name in re.findall(r"`mlm\.([\w.]+)", page.read_text("utf-8")):
+        operator.attrgetter(name)(mlm)
+
+
+def test_code_on_the_home_page_runs_and_says_what_it_is_said_to_say():
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / "index.md").read_text("utf-8"), flags=re.S):
+        exec(block, names)
+    assert "MixedLM" in str(names["fit"].summary()) and names["fit"].k_re == 2

@@ -1,10 +1,13 @@
 """What the page on the model equation claims."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import mlm
+from conftest import ROOT
 from course import fit, hsb
 
 NOT_COMPUTED = {
@@ -106,3 +109,13 @@ def test_reml_and_ml():
 @pytest.mark.claim("so the data don't say at which end schools differ more.")
 def test_covariance_is_uncertain():
     assert abs(model().cov_re.iloc[0, 1]) < model().bse_re["Intercept x ses Cov"]
+
+
+@pytest.mark.claim("| Symbol | Meaning | Estimate | Unit | In the result |")
+def test_where_parameters_stand_in_the_result():
+    rows = re.findall(r"^\| \$\\(\w+)[^|]*?\|.*\| `(fit\.[^`]*)` \|$", (ROOT / "chapters/model.md").read_text("utf-8"), flags=re.M)
+    order = ["gamma_", "gamma_", "tau_", "tau_", "tau_", "sigma"]
+    assert [symbol.split("{")[0] for symbol, _ in rows] == order
+    values = [eval(code, {"fit": model()}) for _, code in rows]
+    g00, g10, t00, t01, t11, s2 = six(model())
+    assert values == [g00, g10, t00, t11, t01, s2]

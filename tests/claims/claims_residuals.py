@@ -7,8 +7,8 @@ import mlm
 from course import fit, hsb
 
 NOT_COMPUTED = {
-    "are deviations of a school's intercept and slope from the averages; $r_{ij}$ is the deviation of a student": "definitions",
-    "Report variances, not single residuals;": "advice",
+    "are deviations of a school's intercept and slope from the averages; $r_{ij}$ is the deviation of a student": "definitions of the three residuals",
+    "Report variances, not single residuals;": "advice on how to report",
 }
 
 
