@@ -39,6 +39,7 @@ def near(share, expected, draws):
 def test_false_alarms(seed):
     difference, students, schools = study(seed)
     alarms = np.mean(np.abs(difference / students) > stats.t.ppf(0.975, 598))
+    assert alarms > 0.3
     # normal theory: the estimate scatters sqrt(deff) as widely as the test believes
     assert near(alarms, 2 * stats.norm.sf(1.96 / np.sqrt(1 + 29 * ICC)), 2000)
     assert near(np.mean(np.abs(difference / schools) > stats.t.ppf(0.975, 18)), 0.05, 2000)
