@@ -7,10 +7,11 @@ import jupytext
 import pytest
 from bs4 import BeautifulSoup
 
+import mlm
+from book.audit.audit import faults
 from book.outputs import glued_values, read_executed
 from book.steps import slides
 from book.workspace import DECK
-from book.audit.audit import faults
 from conftest import ROOT
 from golden import GOLDEN
 from test_browser import browser  # noqa: F401  (the fixture)
@@ -80,6 +81,15 @@ def test_numbers_are_those_of_the_chapters(cells):
             assert value == (pytest.approx(expected, rel=1e-8) if isinstance(expected, float) else expected), name
             checked += 1
     assert checked > 30
+
+
+def test_formulas_of_the_overview_fit(cells, hsb):
+    """They stand in a table, where nothing runs them."""
+    data = hsb.assign(catholic=hsb["schtype"], ses_cwc=mlm.center_within(hsb["ses"], hsb["schid"]))
+    rows = re.findall(r"\| `(mathach[^`]*)` \| ([\w, ]+) \|", "".join(cell.source for cell in cells[15]))
+    assert len(rows) == 5
+    for formula, varies in rows:
+        mlm.mixedlm(formula, data, "schid", "~ ses_cwc" if varies == "intercept, slope" else None)
 
 
 def test_no_statistic_is_typed(cells):
