@@ -134,3 +134,15 @@ def test_the_interval_of_the_icc_agrees_with_that_of_the_f_distribution():
     drawn = mlm.bootstrap(null(), draws=1000, seed=4)
     iccs = drawn["Intercept Var"] / (drawn["Intercept Var"] + drawn["Residual Var"])
     assert iccs.quantile([0.025, 0.975]).tolist() == pytest.approx(ends, abs=0.01)
+
+
+def test_neighbors_in_a_ranking_differ_by_less_than_the_error_of_a_mean():
+    _, sigma2, schools = parts()
+    gaps = schools["mean"].sort_values().diff()
+    assert gaps.median() < 0.1 * np.sqrt(sigma2 / schools["size"]).median()
+
+
+def test_a_school_keeps_the_share_of_its_distance_that_is_its_reliability():
+    _, _, schools = parts()
+    kept = null().blups["Intercept"] / (schools["mean"] - null().fe_params["Intercept"])
+    assert kept.tolist() == pytest.approx(mlm.reliability(null())["Intercept"].tolist(), abs=1e-8)
