@@ -117,3 +117,9 @@ def test_sigma2_hardly_differs_from_that_of_random_coefficients():
 def test_without_mean_ses_in_the_slope_the_sector_is_closer_to_zero():
     only = fit("mathach ~ meanses + schtype + ses_cwc + schtype:ses_cwc", SLOPE).fe_params["schtype:ses_cwc"]
     assert model().fe_params["schtype:ses_cwc"] < only < 0
+
+
+def test_r_inline_is_that_of_the_script_whose_output_is_kept():
+    script = (ROOT / "chapters/r/models.R").read_text("utf-8")
+    assert "`(ses_cwc | schid)`" in (ROOT / "chapters/cross-level.md").read_text("utf-8") and "(ses_cwc | schid)" in script
+    assert "`ave`" in (ROOT / "chapters/random-ancova.md").read_text("utf-8") and "ave(hsb$ses, hsb$schid)" in script

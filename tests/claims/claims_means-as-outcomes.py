@@ -89,3 +89,17 @@ def test_reliability_falls_while_the_sampling_variance_stays():
 def test_catholic_schools_are_ahead_by_less_than_half_at_equal_mean_ses():
     both, alone = fit("mathach ~ meanses + schtype"), fit("mathach ~ schtype")
     assert 0 < both.fe_params["schtype"] < alone.fe_params["schtype"] / 2
+
+
+def test_the_reduction_is_uncertain_by_some_five_percentage_points_whatever_the_seed():
+    rows = {school: students.index for school, students in hsb().groupby("schid", observed=True)}
+
+    def redrawn(rng):
+        drawn = rng.choice(list(rows), len(rows))
+        data = hsb().loc[np.concatenate([rows[school] for school in drawn])]
+        data["schid"] = np.repeat(np.arange(160), [len(rows[school]) for school in drawn])
+        return mlm.variance_reduction(*(mlm.mixedlm(f, data, "schid") for f in (NULL, MEANS)))["Intercept"]
+
+    spreads = [np.std([redrawn(rng) for _ in range(20)]) for rng in map(np.random.default_rng, range(5))]
+    # the interval on the page is 20 points wide, four standard deviations; one from 100 draws is off by 7 %
+    assert np.sqrt(np.mean(np.square(spreads))) == pytest.approx(0.05, abs=0.015)

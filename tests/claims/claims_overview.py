@@ -1,5 +1,6 @@
 """Claims of the page on the five models."""
 
+import inspect
 import re
 
 import numpy as np
@@ -29,6 +30,11 @@ def test_formulas_of_the_map_are_those_that_the_page_fits():
         random = "~ ses_cwc" if "slope" in varies else None
         effects = mlm.mixedlm(formula, data(), "schid", random).cov_re.columns.tolist()
         assert effects == ["Intercept"] + ["ses_cwc"] * ("slope" in varies)
+
+
+def test_the_call_that_the_page_names_has_these_parameters_in_this_order():
+    assert "`mlm.mixedlm(formula, data, groups, re_formula)`" in (ROOT / "chapters/overview.md").read_text("utf-8")
+    assert list(inspect.signature(mlm.mixedlm).parameters)[:4] == ["formula", "data", "groups", "re_formula"]
 
 
 def test_a_star_stands_for_both_and_their_product():
