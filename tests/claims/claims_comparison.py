@@ -63,7 +63,7 @@ def test_the_sum_of_shares_is_not_the_share_of_the_sum():
     assert shares > 3 * whole
 
 
-@pytest.mark.claim("`ses_cwc` is an average slope in two models and that of public schools in the last.")
+@pytest.mark.claim("`ses_cwc` is an average slope in two models and that of public schools with a `meanses` of 0 in the last.")
 def test_the_coefficient_of_ses_is_that_of_public_schools_in_the_last_model():
     slopes = [model(name).fe_params["ses_cwc"] for name in ("ANCOVA", "coefficients", "cross-level")]
     assert slopes[0] == pytest.approx(slopes[1], abs=0.01) and slopes[2] > slopes[1] + 0.5
