@@ -11,6 +11,7 @@ import importlib.util
 import json
 import re
 
+import joblib
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -83,7 +84,8 @@ def scope(tmp_path_factory):
         "plan": mlm.plan("y ~ program", fixed={"program": 2}, tau=8.0, sigma2=39.0, predictors={"program": "school 0/1"}),
         "lrt_cross": {"p": 1e-9}, "pages": {"notation": {"fit": fit("mathach ~ W * X", "~ X")}},
     }
-    yield names
+    with joblib.parallel_config("sequential"):  # to start workers takes longer than what they do
+        yield names
     matplotlib.pyplot.close("all")
 
 
