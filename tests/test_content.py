@@ -6,6 +6,7 @@ import re
 import jupytext
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 
 from conftest import ROOT
 from golden import chapters, code_of
@@ -69,6 +70,13 @@ def test_a_wrong_form_is_found():
     for wrong in ["5 % of", "5% of", "Licence", "*p* = 0.03"]:
         assert any(re.search(form, wrong) for form in FORMS), wrong
     assert not any(re.search(form, "5\N{NO-BREAK SPACE}% of them, *p* = .03, a license") for form in FORMS)
+
+
+@pytest.mark.parametrize("page", EXECUTED, **ids)
+def test_quoted_shares_have_the_space_before_the_percent_sign(page, site):
+    html = BeautifulSoup((site / "chapters" / f"{page.stem}.html").read_text("utf-8"), "html.parser")
+    quoted = [number.get_text() for number in html.select(".pasted-text")]
+    assert [number for number in quoted if re.search(r"\d%", number)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, **ids)
