@@ -265,8 +265,7 @@ def bootstrap(fit, draws=1000, seed=1, progress=False):
     Returns
     -------
     pandas.DataFrame, shape (draws, parameters + 2)
-        As `refit`. Its quantiles are intervals, ``bootstrap(fit).quantile([.025, .975])``, where estimates
-        scatter about symmetrically; those of a variance end too low with few groups (`variance_intervals`).
+        As `refit`. Its quantiles are intervals: ``bootstrap(fit).quantile([.025, .975])``.
     """
     return pd.concat([refit(fit, y) for y in _chunks(fit, draws, seed, progress)], ignore_index=True)
 
