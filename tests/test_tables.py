@@ -59,9 +59,9 @@ def test_singular_fits_have_no_standard_errors(hsb):
 
 
 def test_what_cannot_be_shown_is_refused(fits):
-    with pytest.raises(ValueError, match="'se' or 'interval', not 'sd'"):
+    with pytest.raises(ValueError, match="'se' or 'interval'; it is 'sd'"):
         mlm.model_table(fits, "sd")
-    with pytest.raises(ValueError, match="no fit"):
+    with pytest.raises(ValueError, match="at least one"):
         mlm.model_table({})
 
 

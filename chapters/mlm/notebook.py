@@ -11,7 +11,9 @@ from IPython.display import display
 from pandas.api.types import is_numeric_dtype
 
 from . import twin
+from .formats import decimals, p_value, text
 
+PROBABILITIES = "p", "p_naive"  # columns of p values
 PREFIX = "application/papermill.record/"
 
 
@@ -41,10 +43,9 @@ def frame_to_html(frame, precision=None):
     cut = limit and len(frame) > limit and not frame.attrs.get("row_groups")
     shown = pd.concat([frame.head(limit // 2), frame.tail(limit // 2)]) if cut else frame
 
-    def cell(value, numeric):
+    def cell(value, numeric, probability):
         if isinstance(value, (float, np.floating)):
-            # + 0 after rounding: no minus before a zero
-            value = "" if np.isnan(value) else f"{round(value, precision) + 0:.{precision}f}".replace("-", "\N{MINUS SIGN}")
+            value = "" if np.isnan(value) else p_value(value) if probability else text(value, places(value))
         kind = "" if numeric else ' class="text"'
         return f"<td{kind}>{html.escape(str(value))}</td>"
 
@@ -52,11 +53,16 @@ def frame_to_html(frame, precision=None):
         name = " ".join(map(str, name)) if isinstance(name, tuple) else str(name)
         return f'<th scope="{scope}">{html.escape(name)}</th>'
 
+    def places(value):
+        """More than asked for where these would show a small number as 0; but not those of rounding errors."""
+        return decimals(value, precision) if 1e-8 < abs(value) < 0.5 * 0.1**precision else precision
+
     grouped = shown.attrs.get("row_groups", False)
     levels = shown.index.names[grouped:]
     corner = "".join(heading(name, "col") if name is not None else "<td></td>" for name in levels)
     head = corner + "".join(heading(name, "col") for name in shown.columns)
     numeric = [is_numeric_dtype(dtype) for dtype in shown.dtypes]
+    probabilities = [name in PROBABILITIES for name in shown.columns]
     rows, group = [], None
     for label, row in zip(shown.index, shown.itertuples(index=False, name=None)):
         labels = label if isinstance(label, tuple) else (label,)
@@ -66,7 +72,7 @@ def frame_to_html(frame, precision=None):
             rows.append(f'<tr class="part"><th scope="rowgroup" colspan="{width}">{html.escape(group)}</th></tr>')
         labels = labels[grouped:]
         rows.append("<tr>" + "".join(heading(part, "row") for part in labels)
-                    + "".join(map(cell, row, numeric)) + "</tr>")
+                    + "".join(map(cell, row, numeric, probabilities)) + "</tr>")
     if cut:
         gap = f'<tr><td colspan="{len(levels) + len(numeric)}">… {len(frame) - len(shown)} rows …</td></tr>'
         rows.insert(limit // 2, gap)
