@@ -149,7 +149,7 @@ def _listed(names):
 def _cells(design, of, at):
     """The combinations of levels of the factors `of`, and what makes their means of the fixed effects."""
     data = design.data
-    factors = _predictors(design)
+    factors = predictors(design, design.formula)
     for name in [*of, *at]:
         if name not in factors:
             raise ValueError(f"of, by and at must name predictors of the fixed effects; {name!r} is none, "
@@ -178,10 +178,10 @@ def _cells(design, of, at):
     return cells, X.reshape(len(cells), -1, X.shape[1]).mean(axis=1)
 
 
-def _predictors(design):
-    """The columns that the fixed effects are made of, and whether each is a factor."""
+def predictors(design, formula):
+    """The columns that the right side of a formula is made of, and whether each is a factor."""
     found = {}
-    for factor in dict.fromkeys(factor for term in parse(design.formula).rhs_termlist for factor in term.factors):
+    for factor in dict.fromkeys(factor for term in parse(formula).rhs_termlist for factor in term.factors):
         code = factor.name()
         # names, and texts since Q("a name") is one
         parts = [getattr(node, "id", getattr(node, "value", None)) for node in ast.walk(ast.parse(code))]
