@@ -34,6 +34,14 @@ def number(value):
     return isinstance(value, Real) and not isinstance(value, (bool, np.bool_)) and np.isfinite(value)
 
 
+def floats(value):
+    """As an array; not a number if it can't be one."""
+    try:
+        return np.asarray(value, float)
+    except (TypeError, ValueError):
+        return np.array(np.nan)
+
+
 def one_of(*choices):
     return Domain(" or ".join(map(repr, choices)), lambda value: isinstance(value, str) and value in choices)
 

@@ -170,6 +170,9 @@ def variance_reduction(smaller, larger):
     >>> null = mlm.mixedlm("mathach ~ 1", hsb, groups="schid")
     >>> means = mlm.mixedlm("mathach ~ meanses", hsb, groups="schid")
     >>> mlm.variance_reduction(null, means).round(2)
+    Intercept    0.69
+    Residual    -0.00
+    dtype: float64
     """
     if not np.array_equal(smaller.design.y, larger.design.y):
         raise ValueError("The fits are of different rows or responses, so their variances are not those of the same data.")
@@ -210,6 +213,12 @@ def variance_partition(fit):
     >>> hsb["ses_cwc"] = mlm.center_within(hsb["ses"], hsb["schid"])
     >>> fit = mlm.mixedlm("mathach ~ ses_cwc + meanses", hsb, groups="schid", re_formula="~ ses_cwc")
     >>> mlm.variance_partition(fit).round(2)
+                   variance  total  within  between
+    fixed within       2.10   0.04    0.05     0.00
+    fixed between      5.95   0.12    0.00     0.69
+    slopes             0.30   0.01    0.01     0.00
+    intercepts         2.69   0.06    0.00     0.31
+    residual          36.71   0.77    0.94     0.00
     """
     Z, codes = fit.design.Z, fit.design.codes
     size = np.bincount(codes)

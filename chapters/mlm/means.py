@@ -57,7 +57,17 @@ def marginal_means(fit, of, at=None, level=0.95):
     >>> hsb = mlm.load_hsb(labels=True)
     >>> fit = mlm.mixedlm("mathach ~ ses * schtype + female", hsb, groups="schid")
     >>> mlm.marginal_means(fit, "schtype").round(2)
+              estimate    se      df  lower  upper
+    schtype
+    public       11.82  0.22  154.34  11.39  12.26
+    Catholic     13.96  0.24  141.18  13.47  14.44
     >>> mlm.marginal_means(fit, ["schtype", "ses"], at={"ses": [-1, 1]})["estimate"].round(2)
+    schtype   ses
+    public    -1      8.92
+               1     14.73
+    Catholic  -1     12.34
+               1     15.58
+    Name: estimate, dtype: float64
     """
     cells, rows = _cells(fit.design, _listed(of), at or {})
     return estimates(fit, rows, level, cells)
@@ -101,6 +111,11 @@ def pairwise(fit, of, by=None, at=None, adjust="tukey", level=0.95):
     >>> hsb["third"] = pd.qcut(hsb["size"], 3, labels=["small", "medium", "large"])
     >>> fit = mlm.mixedlm("mathach ~ ses + third", hsb, groups="schid")
     >>> mlm.pairwise(fit, "third").round(3)[["estimate", "df", "t", "p"]]
+                    estimate       df      t      p
+    contrast
+    small - medium    -0.342  144.412 -0.729  0.747
+    small - large      0.279  147.380  0.607  0.816
+    medium - large     0.622  148.357  1.364  0.363
     """
     of, by = _listed(of), [] if by is None else _listed(by)
     cells, rows = _cells(fit.design, [*by, *of], at or {})

@@ -24,6 +24,21 @@ def glue(**values):
     ``myst_nb.glue`` gives it; here NumPy scalars become plain numbers first, since
     the text could not format ``np.float64(2.19)``, and the last digits, which differ
     from processor to processor, are left out.
+
+    Parameters
+    ----------
+    **values
+        The values, by name.
+
+    Returns
+    -------
+    None
+
+    Examples
+    --------
+    >>> import mlm
+    >>> mlm.glue(gamma10=2.19)
+    {'application/papermill.record/text/plain': '2.19'}
     """
     for name, value in values.items():
         value = value.item() if isinstance(value, np.generic) else value
@@ -38,7 +53,7 @@ def written(value, column, precision):
         return value
     if np.isnan(value):
         return ""
-    if column in PROBABILITIES:
+    if column in PROBABILITIES and 0 <= value <= 1:
         return p_value(value)
     # what is smaller is a rounding error
     return text(value, decimals(value, precision) if 1e-8 < abs(value) < 0.5 * 0.1**precision else precision)
@@ -116,12 +131,28 @@ def show(figure, alt):
     alt : str
         What somebody who can't see the figure needs in order to follow the argument.
 
+    Returns
+    -------
+    None
+
+    Raises
+    ------
+    ValueError
+        `alt` is empty, or the static twin can't draw something in the figure.
+
     Notes
     -----
     No stock renderer serves: each puts the whole library into every page or asks a
     foreign host for it. The page gets the figure's data; one script of the site draws it.
     Print and readers without JavaScript get the static twin. All forms are always given,
     since outputs are kept from build to build.
+
+    Examples
+    --------
+    >>> import mlm, plotly.graph_objects as go
+    >>> mlm.show(go.Figure(go.Scatter(x=[0, 1], y=[0, 2])), alt="A line that rises from 0 to 2.")
+    ... # doctest: +ELLIPSIS
+    {'text/html': '<div class="plotly-figure"...
     """
     if not alt.strip():
         raise ValueError("An interactive figure needs alt text: show(figure, alt='…').")

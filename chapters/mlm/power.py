@@ -13,7 +13,7 @@ import patsy
 from joblib import Parallel, delayed
 from scipy import stats
 
-from .checks import ANY, COUNT, FIT, FLAG, LEVEL, NOTHING, NUMBER, POSITIVE, TEXT, Domain, checked, each, number, one_of, whole
+from .checks import ANY, COUNT, FIT, FLAG, LEVEL, NOTHING, NUMBER, POSITIVE, TEXT, Domain, checked, each, floats, number, one_of, whole
 from .design import Design, by_hand, by_patsy, listed, parse
 from .fit import MixedResults
 from .inference import bar, draw, mixture_p, refits, variance_and_df
@@ -194,10 +194,7 @@ def plan(formula, fixed, tau, sigma2, predictors, re_formula=None, reml=True):
     unknown = [name for name in fixed if name not in names]
     if unknown:
         raise ValueError(f"{unknown[0]!r} is no fixed effect of {formula!r}; these are {listed(names)}.")
-    try:
-        tau = np.atleast_2d(np.asarray(tau, float))
-    except (TypeError, ValueError):
-        tau = np.array([[np.nan]])
+    tau = np.atleast_2d(floats(tau))
     if not np.isfinite(tau).all():
         raise ValueError("tau must be finite numbers: a variance, or the rows of a covariance matrix.")
     if tau.shape != (len(effects),) * 2:
@@ -271,6 +268,9 @@ def power(study, effect, schools=None, students=None, value=None, draws=1000, al
     >>> import mlm
     >>> study = mlm.plan("y ~ treated", {"treated": 0.5}, tau=0.1, sigma2=0.9, predictors={"treated": "school 0/1"})
     >>> mlm.power(study, "treated", schools=[20, 60], students=10, draws=200, jobs=1)["power"].round(1)
+    0    0.7
+    1    1.0
+    Name: power, dtype: float64
     """
     study = Plan.of(study) if isinstance(study, MixedResults) else study
     if students is not None and study.axis:

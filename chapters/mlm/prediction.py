@@ -37,6 +37,10 @@ def blups(fit, level=0.95):
     >>> import mlm
     >>> fit = mlm.mixedlm("mathach ~ 1", mlm.load_hsb(), groups="schid")
     >>> mlm.blups(fit).head(2).round(2)
+                     estimate    sd  lower  upper
+    group effect
+    1224  Intercept     -2.66  0.87  -4.37  -0.96
+    1288  Intercept      0.74  1.15  -1.52   3.00
     """
     sd = np.sqrt(np.maximum(np.diagonal(fit.blups_cov, axis1=1, axis2=2), 0))
     index = pd.MultiIndex.from_product([fit.design.labels, fit.design.random], names=["group", "effect"])
@@ -84,7 +88,13 @@ def predict(fit, data, groups=None, level=0.95, of="observation"):
     >>> hsb = mlm.load_hsb()
     >>> fit = mlm.mixedlm("mathach ~ ses", hsb, groups="schid")
     >>> mlm.predict(fit, hsb.head(2), groups="schid").round(1)
+       fit   se  lower  upper
+    0  7.4  6.1   -4.7   19.4
+    1  9.6  6.1   -2.4   21.7
     >>> mlm.predict(fit, hsb.head(2), of="mean").round(1)
+        fit   se  lower  upper
+    0   9.0  2.2    4.7   13.3
+    1  11.3  2.2    7.0   15.5
     """
     X, Z = fit.design.of_new(data)
     codes = np.full(len(data), -1) if groups is None else _codes(fit.design.labels, data, groups)

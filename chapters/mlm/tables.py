@@ -125,6 +125,10 @@ def model_table(fits, spread="se", level=0.95, digits=3):
     >>> null = mlm.mixedlm("mathach ~ 1", hsb, groups="schid")
     >>> ses = mlm.mixedlm("mathach ~ ses", hsb, groups="schid")
     >>> mlm.model_table({"null": null, "SES": ses}).loc["Fixed effects"]
+                             null             SES
+    estimate (SE)
+    Intercept      12.637 (0.244)  12.657 (0.188)
+    ses                             2.390 (0.106)
     """
     one = FIT.holds(fits)
     if isinstance(fits, (list, tuple)):
