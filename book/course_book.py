@@ -10,6 +10,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -143,6 +144,7 @@ def start_katex(cls: type, rundir: Path, timeout: float) -> tuple[subprocess.Pop
 
 
 def setup(app: Sphinx) -> dict:
+    sys.path.insert(0, str(BOOK.parent / "chapters"))  # autodoc imports mlm
     KaTeXServer.start_server_process = classmethod(start_katex)
     app.connect("config-inited", name_the_site)
     app.connect("config-inited", launch_only_from_a_repository)

@@ -131,7 +131,8 @@ def joint_tests(fit, contrasts=None):
 
     See Also
     --------
-    marginal_means, pairwise : which means differ, and by how much.
+    marginal_means : the means of a factor's levels.
+    pairwise : which of them differ, and by how much.
 
     Examples
     --------
@@ -589,5 +590,4 @@ def bootstrap_test(smaller, larger, draws=1000, seed=1, progress=False):
     observed = larger.llf - smaller.llf
     drawn = np.concatenate([refit(larger, y).llf - refit(smaller, y).llf
                             for y in _chunks(smaller, draws, seed, progress)])
-    # two fits on the boundary differ by rounding alone
-    return float((1 + (drawn >= observed - 1e-8).sum()) / (1 + draws))
+    return float((1 + (drawn >= observed).sum()) / (1 + draws))
