@@ -194,6 +194,85 @@ def test_delta_intervals(fits, singular):  # noqa: F811
     assert mlm.variance_intervals(singular["61 to 80"], method="delta").lower.isna().all()
 
 
+# Which intervals keep their level. In groups of equal size, half of them treated, all estimates follow from two
+# mean squares, so that many studies cost little; one of them is compared with the functions themselves.
+
+TAU, SIGMA2, N, Z = 8.6, 39.1, 20, stats.norm.ppf(0.975)  # an intraclass correlation of .18
+
+
+def balanced(between, within, J, reml):
+    """lambda = n tau + sigma2 and sigma2 at best, and the deviance as a function of both."""
+    a, b = J - 2 * reml, J * (N - 1)
+    ssb, ssw = (J - 2) * between, b * within
+
+    def deviance(lam, sigma2):
+        return a * np.log(lam) + ssb / lam + b * np.log(sigma2) + ssw / sigma2
+
+    lam, sigma2 = ssb / a, ssw / b
+    low = lam < sigma2
+    pooled = (ssb + ssw) / (a + b)
+    return np.where(low, pooled, lam), np.where(low, pooled, sigma2), deviance
+
+
+def profile_excess(tau, between, within, J, reml):
+    """By how much the deviance grows if the variance is tau; the best sigma2 by golden section."""
+    *best, deviance = balanced(between, within, J, reml)
+    lo, hi = (np.full_like(within, np.log(SIGMA2) + side) for side in (-5, 5))
+    for _ in range(50):
+        c, d = hi - 0.618034 * (hi - lo), lo + 0.618034 * (hi - lo)
+        left = deviance(N * tau + np.exp(c), np.exp(c)) < deviance(N * tau + np.exp(d), np.exp(d))
+        lo, hi = np.where(left, lo, c), np.where(left, d, hi)
+    return deviance(N * tau + np.exp(lo), np.exp(lo)) - deviance(*best)
+
+
+def drawn_quantiles(lam, sigma2, J, reml, rng, draws=400):
+    lams = lam * rng.chisquare(J - 2, (draws, len(lam))) / (J - 2)
+    new = balanced(lams, sigma2 * rng.chisquare(J * (N - 1), lams.shape) / (J * (N - 1)), J, reml)
+    return np.quantile((new[0] - new[1]) / N, [0.025, 0.975], axis=0)
+
+
+@pytest.mark.parametrize("reml", [True, False])
+def test_the_short_cut_is_what_the_functions_do(reml):
+    rng, group = np.random.default_rng(4), np.repeat(np.arange(12), N)
+    data = pd.DataFrame({"g": group, "x": group % 2, "y": rng.normal(0, TAU**0.5, 12)[group] + rng.normal(0, 6.25, len(group))})
+    fit = mlm.mixedlm("y ~ x", data, "g", reml=reml)
+    means = data.groupby("g").y.mean()
+    between = np.array([N * ((means - means.groupby(means.index % 2).transform("mean")) ** 2).sum() / 10])
+    within = np.array([data.groupby("g").y.var(ddof=1).mean()])
+    lam, sigma2, _ = balanced(between, within, 12, reml)
+    assert (lam[0] - sigma2[0]) / N == pytest.approx(fit.cov_re.iloc[0, 0], rel=1e-5)
+    for limit in mlm.variance_intervals(fit).loc["sd Intercept", ["lower", "upper"]]:
+        assert profile_excess(limit**2, between, within, 12, reml)[0] == pytest.approx(stats.chi2.ppf(0.95, 1), rel=1e-4)
+    quantiles = mlm.bootstrap(fit, 2000)["Intercept Var"].quantile([0.025, 0.975])
+    # of 2000 and 20 000 draws: their own error is 4 %
+    np.testing.assert_allclose(drawn_quantiles(lam, sigma2, 12, reml, rng, 20_000)[:, 0], quantiles, rtol=0.12)
+    assert fit.bse_fe["x"] == pytest.approx(np.sqrt(lam[0] / N / 3))
+
+
+@pytest.mark.parametrize("J, reml, said", [(12, True, {"profile": 6, "delta": 1, "quantiles": 10, "z": 8, "t": 5}),
+                                           (12, False, {"profile": 10, "quantiles": 28}),
+                                           (160, True, {"profile": 5, "delta": 5, "quantiles": 6, "z": 5, "t": 5})])
+def test_intervals_miss_as_often_as_the_docstrings_say(J, reml, said):
+    rng, studies = np.random.default_rng(J), 6000 if J == 12 else 2000
+    between = (N * TAU + SIGMA2) * rng.chisquare(J - 2, studies) / (J - 2)
+    within = SIGMA2 * rng.chisquare(J * (N - 1), studies) / (J * (N - 1))
+    lam, sigma2, _ = balanced(between, within, J, reml)
+    tau = (lam - sigma2) / N
+    low, high = np.hstack([drawn_quantiles(*part, J, reml, rng) for part in
+                           zip(np.array_split(lam, 20), np.array_split(sigma2, 20))])
+    effect = rng.normal(0, np.sqrt((N * TAU + SIGMA2) / N * 4 / J), studies) / np.sqrt(lam / N * 4 / J)
+    se = np.sqrt(2 / N**2 * (lam**2 / (J - 2 * reml) + sigma2**2 / (J * (N - 1))))
+    positive = tau > 0
+    misses = {"profile": profile_excess(TAU, between, within, J, reml) > stats.chi2.ppf(0.95, 1),
+              "delta": positive & (np.abs(np.log(TAU / np.where(positive, tau, 1))) > Z * se / np.where(positive, tau, 1)),
+              "quantiles": (low > TAU) | (high < TAU), "z": np.abs(effect) > Z, "t": np.abs(effect) > stats.t.ppf(0.975, J - 2)}
+    for name, percent in said.items():
+        rate = misses[name].mean()
+        # rounding to whole percents, and four Monte-Carlo errors
+        assert abs(rate - percent / 100) < 0.005 + 4 * np.sqrt(rate * (1 - rate) / studies), (name, rate)
+    assert J > 12 or (high < TAU).mean() > 20 * (low > TAU).mean()  # too low, nearly always
+
+
 # ---- how alike, how reliable --------------------------------------------------------------------
 
 

