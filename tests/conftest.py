@@ -8,7 +8,7 @@ import pytest
 from nbval.plugin import IPyNbFile
 
 ROOT = Path(__file__).resolve().parent.parent
-for folder in ("chapters", "book", "tests"):
+for folder in ("chapters", "", "tests"):
     sys.path.insert(0, str(ROOT / folder))
 # The kernels that run the golden notebooks start in another folder than the chapters.
 os.environ["PYTHONPATH"] = str(ROOT / "chapters")

@@ -1,27 +1,21 @@
 """Golden notebooks: each chapter with the outputs that it is known to have.
 
-    python tests/golden.py     run the chapters and write tests/golden/*.ipynb
+    python -m tests.golden     run the chapters and write tests/golden/*.ipynb
 
 nbval runs them again and compares. Tables, text and quoted numbers are kept; pictures
 are not, and of an interactive figure only a digest of its data.
 """
 
 import re
-import sys
-from pathlib import Path
 
-import jupytext
 import nbformat
 
-ROOT = Path(__file__).resolve().parent.parent
+from book.outputs import read_executed
+from book.workspace import ROOT, chapters, execute, prepare, turn
+
 GOLDEN = ROOT / "tests" / "golden"
 KEPT = re.compile(r"text/(plain|html)|application/papermill")
 FIGURE = re.compile(r'<div class="plotly-figure"[\s\S]*')
-
-
-def chapters(root=ROOT):
-    """The chapters that hold code."""
-    return [path for path in sorted((root / "chapters").glob("*.md")) if "{code-cell}" in path.read_text("utf-8")]
 
 
 def code_of(notebook):
@@ -63,23 +57,13 @@ def golden_notebook(chapter, executed):
 
 
 def main():
-    sys.path.insert(0, str(ROOT / "book"))
-    from build import WORK, execute_chapters, execution_key, prepare
-    from jupyter_cache import get_cache
-
-    prepare(WORK, execution_key())
-    cache_path = WORK / "_build" / ".jupyter_cache"
-    execute_chapters(ROOT, cache_path)
-    cache = get_cache(cache_path)
-    GOLDEN.mkdir(exist_ok=True)
-    for path in chapters():
-        notebook = jupytext.read(path)
-        try:
-            _, executed = cache.merge_match_into_notebook(notebook)
-        except KeyError:
-            sys.exit(f"{path.name} did not run to its end; run `make site` to see why.")
-        nbformat.write(golden_notebook(path, executed), GOLDEN / f"{path.stem}.ipynb")
-        print("kept", f"{path.stem}.ipynb")
+    with turn():
+        prepare()
+        execute(chapters())
+        GOLDEN.mkdir(exist_ok=True)
+        for path in chapters():
+            nbformat.write(golden_notebook(path, read_executed(path)), GOLDEN / f"{path.stem}.ipynb")
+            print("kept", f"{path.stem}.ipynb")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import jupytext
 import yaml
 
 from conftest import ROOT
-from golden import chapters
+from book.workspace import chapters
 
 BINDER = ROOT / "binder"
 

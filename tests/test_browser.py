@@ -5,12 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 
-import build
-from audit import audit as auditing
-from audit.serving import served
+from book.audit import audit as auditing
+from book.audit.serving import served
+from book.steps.styles import style_sheets
+from book.workspace import WORK
 from conftest import ROOT
-from slim import style_sheets
 
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 PAGES = ["index", *sorted(f"chapters/{path.stem}" for path in (ROOT / "chapters").glob("*.md"))]
@@ -300,13 +301,13 @@ LOOK = """theme => {
 @pytest.mark.parametrize("name", [*PAGES, "search"])
 def test_the_rules_left_out_of_the_style_sheet_are_of_no_use(browser, site, name):
     """Every part of a page looks the same with the theme's own style sheets, none of their rules dropped."""
-    whole = build.WORK / "_build/html"
+    whole = WORK / "_build/html"
     with served(site.parent) as address:
         context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
         page = context.new_page()
         page.goto(f"{address}{site.name}/{name}.html", wait_until="networkidle")
         slim = [page.evaluate(LOOK, theme) for theme in ("light", "dark")]
-        sheets = style_sheets((whole / f"{name}.html").read_text("utf-8"), Path(name).parent.as_posix())
+        sheets = style_sheets(LexborHTMLParser((whole / f"{name}.html").read_text("utf-8")), Path(name).parent.as_posix())
         page.evaluate("""sheets => {
             const old = document.querySelectorAll('link[rel="stylesheet"]');
             return Promise.all(sheets.map(sheet => new Promise((done, fail) => document.head.append(

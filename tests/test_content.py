@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from golden import chapters, code_of
+from book.workspace import chapters
+from golden import code_of
 
 PAGES = [ROOT / "index.md", *sorted((ROOT / "chapters").glob("*.md"))]
 EXECUTED = chapters()

@@ -1,51 +1,41 @@
 """What can be taken along: offered where it is, and nowhere else."""
 
-import os
 import re
 
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 
-import downloads
-from conftest import ROOT
+from book.extensions.launch import MENU
+from book.steps import build
+from book.steps.finish import leave_out_missing
 
-OFFERED = [address for address, _, _ in downloads.MENU]
+OFFERED = [address for address, _, _ in MENU]
 # As the theme writes the menu, and Markdown a list.
 PAGE = "".join(f'<ul><li><a href="{{up}}{address}"\n class="x">A file</a>\n</li> <li><p><a href="{{up}}{address}">It</a>, too.</p></li></ul>'
                for address in OFFERED) + '<ul><li><a href="other.html">Stays</a></li></ul>'
 
 
-def course(folder):
-    """A small course with one PDF."""
-    for name in ("index.md", "_toc.yml", "references.bib", "data/hsb.csv", "chapters/a.md", "_build/pdf/multilevel-handout.pdf"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(name)
-    return folder / "chapters/a.md", folder / "_build/pdf/multilevel-handout.pdf"
-
-
 @pytest.mark.parametrize("there", [[], OFFERED[:1], OFFERED])
 def test_an_item_stays_where_its_file_is(tmp_path, there):
-    for name, up in [("index.html", ""), ("chapters/a.html", "../")]:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(PAGE.format(up=up))
     for address in there:
         (tmp_path / address).parent.mkdir(exist_ok=True)
         (tmp_path / address).touch()
-    downloads.leave_out_missing(tmp_path)
-    for name in ("index.html", "chapters/a.html"):
-        text = (tmp_path / name).read_text()
-        assert [address for address in OFFERED for _ in range(text.count(address))] == [a for a in there for _ in "ab"]
-        assert "Stays" in text and text.count("<li>") == text.count("</li>") == 2 * len(there) + 1
+    for up in ("", "../"):
+        page = LexborHTMLParser(PAGE.format(up=up))
+        leave_out_missing(page, tmp_path)
+        assert [link.attrs["href"].removeprefix(up) for link in page.css("a")] == [a for a in there for _ in "ab"] + ["other.html"]
+        assert len(page.css("li")) == 2 * len(there) + 1
 
 
-@pytest.mark.parametrize("age, copied", [(-1, True), (1, False)])
-def test_a_pdf_older_than_its_sources_is_not_published(tmp_path, age, copied):
-    chapter, pdf = course(tmp_path)
-    now = pdf.stat().st_mtime
-    for path in tmp_path.rglob("*.*"):
-        os.utime(path, (now - 10, now - 10))
-    os.utime(pdf, (now, now))
-    os.utime(chapter, (now + age, now + age))
-    downloads.add_pdfs(tmp_path, pdf.parent, tmp_path / "site")
+@pytest.mark.parametrize("key, copied", [("of these sources", True), ("of others", False)])
+def test_a_pdf_of_other_sources_is_not_published(tmp_path, monkeypatch, key, copied):
+    pdf = tmp_path / "pdf/multilevel-handout.pdf"
+    pdf.parent.mkdir()
+    pdf.touch()
+    pdf.with_suffix(".key").write_text(key)
+    monkeypatch.setattr(build, "PDFS", pdf.parent)
+    monkeypatch.setattr(build, "pdf_key", lambda: "of these sources")
+    build.add_pdfs(tmp_path / "site/downloads")
     assert (tmp_path / "site/downloads/multilevel-handout.pdf").exists() == copied
 
 

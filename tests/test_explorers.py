@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-import explorers
+from book.extensions import explorers
 import mlm
 from conftest import ROOT
 
 NAMES = sorted(explorers.DATA)
-SCRIPTS = ROOT / "book/assets/explorers"
+SCRIPTS = ROOT / "book/front/assets/explorers"
 
 
 def pooling_values(hsb):

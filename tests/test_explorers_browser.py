@@ -11,7 +11,7 @@ import pytest
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
 
-import explorers
+from book.extensions import explorers
 from conftest import ROOT
 from test_browser import browser  # noqa: F401 (a fixture)
 
@@ -36,7 +36,7 @@ def write(folder, pages):
     for name, text in pages.items():
         (source / f"{name}.md").write_text(text, "utf-8")
     warnings = io.StringIO()
-    settings = {"extensions": ["myst_parser", "explorers"], "html_theme": "basic", "html_static_path": [str(ROOT / "book/assets")],
+    settings = {"extensions": ["myst_parser", "book.extensions.explorers"], "html_theme": "basic", "html_static_path": [str(ROOT / "book/front/assets")],
                 "myst_enable_extensions": ["dollarmath"], "html_theme_options": {"nosidebar": True}, "master_doc": "index"}
     with docutils_namespace():
         Sphinx(source, None, out, folder / "doctrees", "html", settings, status=None, warning=warnings, freshenv=True).build()

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 from docutils import nodes
 
-import course_book
-from course_book import start_katex
+from book.extensions import course
+from book.extensions.course import start_katex
 
 LATE = """
 import socket, sys, time
@@ -50,7 +50,7 @@ def test_punctuation_stays_with_its_formula():
     formulas = [nodes.math("", text) for text in ("n", "q", "p")]
     paragraph = nodes.paragraph("", "", nodes.Text("for "), formulas[0], nodes.Text(" ("), formulas[1], nodes.Text("), so "), formulas[2])
     text = paragraph.astext()
-    course_book.keep_punctuation(SimpleNamespace(builder=SimpleNamespace(format="html")), nodes.section("", paragraph), "page")
+    course.keep_punctuation(SimpleNamespace(builder=SimpleNamespace(format="html")), nodes.section("", paragraph), "page")
     assert paragraph.astext() == text
     assert [part.astext() for part in paragraph] == ["for ", "n", " ", "(q),", " so ", "p"]
     assert [math.astext() for math in paragraph.findall(nodes.math)] == ["n", "q", "p"]

@@ -10,11 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 import yaml
 from bs4 import BeautifulSoup
 
-import notebooks
+from book.steps import notebooks
+from book.workspace import NOTEBOOKS_BRANCH
 from conftest import ROOT
-from golden import chapters
+from book.workspace import chapters
 
-CACHE = ROOT / "_build/work/_build/.jupyter_cache"
 ADDRESS = "https://github.com/someone/some-fork"
 
 
@@ -79,12 +79,12 @@ def test_what_colab_opens_runs_alone(tmp_path):
     remote, alone = tmp_path / "repository", tmp_path / "alone"
     alone.mkdir()
     subprocess.run(["git", "init", "--quiet", "--bare", remote], check=True)
-    notebooks.write_archive(notebooks.course_files(ROOT, CACHE, remote.as_uri()), tmp_path / "packed.zip")
+    notebooks.write_archive(notebooks.course_files(remote.as_uri()), tmp_path / "packed.zip")
     subprocess.run(["make", "push-notebooks", f"ARCHIVE={tmp_path / 'packed.zip'}", f"REMOTE={remote}"], cwd=ROOT, check=True)
-    pushed = subprocess.run(["git", "ls-tree", "-r", "--name-only", notebooks.BRANCH], cwd=remote, check=True,
+    pushed = subprocess.run(["git", "ls-tree", "-r", "--name-only", NOTEBOOKS_BRANCH], cwd=remote, check=True,
                             capture_output=True, text=True).stdout.split()
     assert {f"chapters/{chapter.stem}.ipynb" for chapter in chapters()} <= set(pushed)
-    subprocess.run(["git", "--git-dir", remote, f"--work-tree={alone}", "restore", "--source", notebooks.BRANCH,
+    subprocess.run(["git", "--git-dir", remote, f"--work-tree={alone}", "restore", "--source", NOTEBOOKS_BRANCH,
                     "chapters/residuals.ipynb"], check=True)
     (alone / "chapters/residuals.ipynb").rename(alone / "residuals.ipynb")
     (alone / "chapters").rmdir()

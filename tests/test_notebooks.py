@@ -9,11 +9,12 @@ import nbformat
 import pytest
 import yaml
 
-import notebooks
+from book.steps import notebooks
+from book.outputs import glued_values, read_executed
+from book.workspace import chapters
 from conftest import ROOT
-from golden import chapters, code_of
+from golden import code_of
 
-CACHE = ROOT / "_build/work/_build/.jupyter_cache"
 FETCH = notebooks.FETCH.splitlines()[0]
 
 
@@ -26,7 +27,7 @@ def folder(site, tmp_path_factory):
 
 
 def test_archive_is_the_same_whenever_its_contents_are(site, tmp_path):
-    notebooks.pack(ROOT, CACHE, tmp_path / "again.zip")
+    notebooks.pack(tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == (site / "downloads/multilevel-notebooks.zip").read_bytes()
 
 
@@ -59,7 +60,7 @@ def test_a_notebook_runs_where_it_was_unpacked(folder):
 
 def test_a_notebook_of_a_fork_fetches_what_it_needs():
     """One visible cell, for Colab and the like; without an address there is nothing to fetch from."""
-    values = notebooks.all_values(CACHE, [ROOT / "chapters/residuals.md"])["residuals.md"]
+    values = glued_values(read_executed(ROOT / "chapters/residuals.md").cells)
     for address in ("https://example.org/fork", ""):
         text = notebooks.to_notebook(ROOT / "chapters/residuals.md", values, {}, address)
         cell = nbformat.reads(text, as_version=4).cells[0]

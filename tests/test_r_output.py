@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup
 
 import mlm
 from conftest import ROOT
-from golden import chapters
+from book.workspace import chapters
 
 FOLDER = ROOT / "chapters" / "r"
 SCRIPT = (FOLDER / "models.R").read_text("utf-8")

@@ -37,7 +37,7 @@ def build(tmp_path):
         source = tmp_path / "source"
         source.mkdir(exist_ok=True)
         (source / "index.md").write_text(f"# Title\n\n::::{{self-check}}\n{content}::::\n")
-        settings = {"extensions": ["myst_parser", "selfcheck"], "html_theme": "basic",
+        settings = {"extensions": ["myst_parser", "book.extensions.selfcheck"], "html_theme": "basic",
                     "myst_enable_extensions": ["dollarmath", "colon_fence"]}
         warnings = io.StringIO()
         with docutils_namespace():

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def load_setup_env():
-    spec = importlib.util.spec_from_file_location("setup_env", ROOT / "book/setup_env.py")
+    spec = importlib.util.spec_from_file_location("setup_env", ROOT / "book/steps/setup_env.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -38,11 +38,11 @@ def pins(name):
 
 
 def npm(name):
-    return json.loads((ROOT / "book" / name).read_text())
+    return json.loads((ROOT / "book/front" / name).read_text())
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "binder/requirements.txt",
-                                  "book/node-requirements.txt"])
+                                  "book/front/node-requirements.txt"])
 def test_every_direct_requirement_is_one_exact_version(name):
     assert pins(name)
     assert {pin for pin in pins(name) if not re.fullmatch(r"[a-z0-9-]+==[\w.]+", pin)} == set()
@@ -118,7 +118,7 @@ def test_the_locks_name_no_registry():
 def course(tmp_path):
     """A folder with the inputs of a set-up and what a finished one leaves behind."""
     root = tmp_path / "course"
-    (root / "book/node_modules").mkdir(parents=True)
+    (root / "book/front/node_modules").mkdir(parents=True)
     (root / ".venv/bin").mkdir(parents=True)
     for name in setup_env.INPUTS:
         (root / name).write_text("one\n")
@@ -149,7 +149,7 @@ def test_a_moved_course_is_not_ready(course):
 
 
 @pytest.mark.parametrize("lost", [".venv/ready", ".venv/bin/python", ".venv/bin/node",
-                                  "book/node_modules"])
+                                  "book/front/node_modules"])
 def test_a_lost_part_is_not_ready(course, lost, monkeypatch):
     monkeypatch.setenv("PATH", "")  # so that no other node is found
     assert is_ready(course)
@@ -254,7 +254,7 @@ def test_an_old_python_is_told_what_to_do():
 
 
 def test_an_old_python_can_read_the_script():
-    ast.parse((ROOT / "book/setup_env.py").read_text(), feature_version=(3, 6))
+    ast.parse((ROOT / "book/steps/setup_env.py").read_text(), feature_version=(3, 6))
 
 
 def test_windows_is_told_what_to_do():

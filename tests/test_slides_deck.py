@@ -7,8 +7,10 @@ import jupytext
 import pytest
 from bs4 import BeautifulSoup
 
-import slides
-from audit.audit import faults
+from book.outputs import glued_values, read_executed
+from book.steps import slides
+from book.workspace import DECK
+from book.audit.audit import faults
 from conftest import ROOT
 from golden import GOLDEN
 from test_browser import browser  # noqa: F401  (the fixture)
@@ -35,8 +37,7 @@ def sections(folder):
 @pytest.fixture(scope="module")
 def cells():
     """The cells of each slide, with the outputs of the build."""
-    cache = ROOT / "_build/work/_build/.jupyter_cache"
-    return slides.group_slides(slides.read_executed(ROOT / "slides/deck.md", cache))
+    return slides.group_slides(read_executed(DECK))
 
 
 def test_slides_are_the_sources_one_by_one(sections):
@@ -69,12 +70,12 @@ def test_numbers_are_those_of_the_chapters(cells):
     """A name that a slide quotes is glued by its chapter too (or by the one on the data), with the same value."""
     def golden(chapter):
         path = GOLDEN / f"{chapter}.ipynb"
-        return slides.glued_values(jupytext.read(path).cells) if path.exists() else {}
+        return glued_values(jupytext.read(path).cells) if path.exists() else {}
 
     checked = 0
     for slide in cells:
         known = golden("dataset") | golden(slide[0].metadata["chapter"])
-        for name, value in slides.glued_values(slide).items():
+        for name, value in glued_values(slide).items():
             expected = known[name]
             assert value == (pytest.approx(expected, rel=1e-8) if isinstance(expected, float) else expected), name
             checked += 1
@@ -178,6 +179,6 @@ def test_deck_prints_one_slide_a_page(browser, folder, tmp_path):  # noqa: F811
 
 
 def test_a_deck_by_itself_links_to_no_chapter(tmp_path):
-    slides.write_deck(ROOT / "slides/deck.md", ROOT / "_build/work/_build/.jupyter_cache", tmp_path / "deck")
+    slides.write_deck(tmp_path / "deck")
     page = (tmp_path / "deck" / "index.html").read_text("utf-8")
     assert "chapters/" not in page and json.dumps("reveal.js") in page

@@ -26,14 +26,12 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, TimeoutError, sync_playwright
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from serving import served  # noqa: E402
+from book.audit.serving import served
+from book.workspace import BUILT, FRONT, ROOT, SITE
 
 AUDIT = Path(__file__).resolve().parent
-ROOT = AUDIT.parent.parent
-SITE = ROOT / "_build/html"
-AXE = ROOT / "book/node_modules/axe-core/axe.min.js"
-OUT = ROOT / "_build/audit"
+AXE = FRONT / "node_modules/axe-core/axe.min.js"
+OUT = BUILT / "audit"
 KB = 1000
 BUDGET = {"without figures": 200, "with figures opened": 650}  # KB, from the first byte to the last
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)

@@ -4,7 +4,7 @@ const path = require("node:path");
 const assert = require("node:assert/strict");
 
 module.exports = (name) => {
-  const folder = path.join(__dirname, "../../book/assets/explorers");
+  const folder = path.join(__dirname, "../../book/front/assets/explorers");
   for (const script of ["core", name]) require(path.join(folder, script + ".js"));
   const truth = JSON.parse(fs.readFileSync(process.env.EXPLORER_VALUES, "utf8"))[name];
   /** All numbers of `found` are those of `wanted`, within `tolerance`, relative to numbers above 1. */

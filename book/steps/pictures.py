@@ -1,16 +1,16 @@
 """Draw the picture of the home page and the card that is shown where somebody shares a link.
 
-    python book/picture.py FOLDER     write shrinkage.svg, shrinkage.pdf and card.png
+    python -m book.steps.pictures     write shrinkage.svg, shrinkage.pdf and card.png into _build/pictures
 """
 
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+import matplotlib
+
+from book.workspace import PICTURES, ROOT
+
 sys.path.insert(0, str(ROOT / "chapters"))
-
-import matplotlib  # noqa: E402
-
 matplotlib.use("agg")
 
 import matplotlib.pyplot as plt  # noqa: E402
@@ -62,4 +62,4 @@ def draw(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    draw(Path(sys.argv[1]))
+    draw(PICTURES)

@@ -1,6 +1,6 @@
 """Make the deck, slides/deck.md, into a folder that a browser opens without a network.
 
-    python book/slides.py     into _build/slides; `make site` puts one beside the chapters
+    python -m book.steps.slides     into _build/slides; `make site` puts one beside the chapters
 
 The deck is a notebook like the chapters, run by the same tools and cached with them. The
 metadata of its cells are those of Jupyter's slideshow: a cell of type "slide" begins a slide,
@@ -14,14 +14,19 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from html import escape
 from pathlib import Path
 
-from build import ROOT, WORK, execute_notebooks, execution_key, last_change, page_key, prepare
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
 
-BOOK = Path(__file__).parent
-OUT = ROOT / "_build" / "slides"
+from book.outputs import glued_values, read_executed, set_numbers
+from book.workspace import BUILT, DECK, FRONT, ROOT, execute, last_change, prepare, turn
+
+OUT = BUILT / "slides"
 PARTS = {
     "reveal.js/dist/reveal.css": "reveal.css",
     "reveal.js/dist/reset.css": "reset.css",
@@ -31,7 +36,6 @@ PARTS = {
     "katex/dist/katex.min.css": "katex/katex.min.css",
     "katex/dist/fonts": "katex/fonts",
 }
-GLUE = re.compile(r"\{glue:text\}`((?:[\w-]+\.md::)?\w+)(?::([^`]+))?`")
 EQUATION, TO_EQUATION = re.compile(r"\$\$ \(([\w-]+)\)$", re.M), re.compile(r"\{eq\}`([\w-]+)`")
 SET_FORMULAS = """const katex = require("katex"), fs = require("fs");
 const formulas = JSON.parse(fs.readFileSync(0));
@@ -61,27 +65,6 @@ PAGE = """<!doctype html>
 """
 
 
-def read_executed(deck: Path, cache_path: Path):
-    """The deck with the outputs that the cache has for it."""
-    import jupytext
-    from jupyter_cache import get_cache
-
-    notebook = jupytext.read(deck)
-    try:
-        return get_cache(cache_path).merge_match_into_notebook(notebook)[1]
-    except KeyError:
-        raise SystemExit(f"{deck.name} did not run to its end; what is wrong stands above.") from None
-
-
-def glued_values(cells) -> dict:
-    """What ``mlm.glue`` kept in these cells, by name."""
-    import ast
-
-    return {output.metadata["scrapbook"]["name"]: ast.literal_eval(text)
-            for cell in cells for output in cell.get("outputs", []) if "scrapbook" in output.get("metadata", {})
-            for kind, text in output.data.items() if kind.endswith("text/plain")}
-
-
 def group_slides(notebook) -> list:
     """The cells of each slide."""
     slides = []
@@ -90,14 +73,6 @@ def group_slides(notebook) -> list:
             slides.append([])
         slides[-1].append(cell)
     return slides
-
-
-def set_numbers(text: str, values: dict) -> str:
-    """The text with the numbers that it quotes, with minus signs as on the site."""
-    def number(match):
-        return format(values[match[1]], match[2] or "").replace("-", "\N{MINUS SIGN}")
-
-    return GLUE.sub(number, text)
 
 
 def number_equations(cells) -> None:
@@ -113,9 +88,6 @@ class Markdown:
     """Markdown to HTML; formulas are collected and set together, since node is slow to start."""
 
     def __init__(self):
-        from markdown_it import MarkdownIt
-        from mdit_py_plugins.dollarmath import dollarmath_plugin
-
         self.formulas = []
         self.parser = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, renderer=self._remember)
 
@@ -127,17 +99,13 @@ class Markdown:
         return self.parser.render(text)
 
     def with_formulas(self, page):
-        done = subprocess.run(["node", "-e", SET_FORMULAS], input=json.dumps(self.formulas), cwd=BOOK, check=True,
+        done = subprocess.run(["node", "-e", SET_FORMULAS], input=json.dumps(self.formulas), cwd=FRONT, check=True,
                               capture_output=True, text=True)
         whole = json.loads(done.stdout)
         return re.sub("\0(\\d+)\0", lambda match: whole[int(match[1])], page)
 
 
 def show_code(source: str) -> str:
-    from pygments import highlight
-    from pygments.formatters import HtmlFormatter
-    from pygments.lexers import PythonLexer
-
     return highlight(source, PythonLexer(), HtmlFormatter())
 
 
@@ -185,12 +153,12 @@ def slide_html(cells, number: int, values: dict, markdown: Markdown, figures: di
             f'<aside class="notes">{notes}</aside></section>')
 
 
-def write_deck(deck: Path, cache_path: Path, folder: Path, book: str | None = None) -> int:
+def write_deck(folder: Path, book: str | None = None, deck: Path = DECK) -> int:
     """Write the deck into `folder`; return how many slides it has.
 
     `book` is the way from there to the book's first page; without it chapters are named, not linked.
     """
-    notebook = read_executed(deck, cache_path)
+    notebook = read_executed(deck)
     number_equations(notebook.cells)
     values, markdown, figures, slides = glued_values(notebook.cells), Markdown(), {}, []
     for number, cells in enumerate(group_slides(notebook), 1):
@@ -200,10 +168,10 @@ def write_deck(deck: Path, cache_path: Path, folder: Path, book: str | None = No
     (folder / "index.html").write_text(markdown.with_formulas(PAGE.format(slides="\n".join(slides))), encoding="utf-8")
     for name, picture in figures.items():
         (folder / name).write_text(picture, encoding="utf-8")
-    for source in (deck.with_name("deck.css"), deck.with_name("deck.js"), BOOK / "assets/favicon.svg"):
+    for source in (deck.with_name("deck.css"), deck.with_name("deck.js"), FRONT / "assets/favicon.svg"):
         shutil.copyfile(source, folder / source.name)
     for source, target in PARTS.items():
-        source, target = BOOK / "node_modules" / source, folder / target
+        source, target = FRONT / "node_modules" / source, folder / target
         if source.is_dir():
             shutil.copytree(source, target, ignore=lambda _, names: [n for n in names if not n.endswith(".woff2")])
         else:
@@ -213,16 +181,13 @@ def write_deck(deck: Path, cache_path: Path, folder: Path, book: str | None = No
 
 
 def main() -> None:
-    os.environ["SOURCE_DATE_EPOCH"] = last_change(ROOT)
-    was_unfinished = (WORK / "unfinished").exists()
-    prepare(WORK, execution_key(), page_key())
-    cache_path, deck = WORK / "_build" / ".jupyter_cache", ROOT / "slides" / "deck.md"
-    execute_notebooks([deck], cache_path)
-    if not was_unfinished:
-        (WORK / "unfinished").unlink()  # the site's marker is the site's affair
-    number = write_deck(deck, cache_path, OUT)
+    os.environ["SOURCE_DATE_EPOCH"] = last_change()
+    with turn():
+        prepare()
+        execute([DECK])
+        number = write_deck(OUT)
     print(f"{number} slides. Open {OUT.relative_to(ROOT) / 'index.html'}; for a PDF, add ?print-pdf and print.")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

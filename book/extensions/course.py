@@ -1,7 +1,7 @@
 """What the book adds to Sphinx: its own assets and front-end parts, no foreign host.
 
 Third-party parts (KaTeX's style sheet and fonts, plotly's bundle) are not in the
-repository; ``npm ci`` has put them in ``book/node_modules``, and they are copied
+repository; ``npm ci`` has put them in ``book/front/node_modules``, and they are copied
 into the finished site from there.
 """
 
@@ -19,11 +19,9 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinxcontrib.katex import KaTeXServer
 
-import downloads
-import page
-from notebooks import BRANCH
+from book.extensions import launch, page
+from book.workspace import FRONT, PICTURES, ROOT
 
-BOOK = Path(__file__).parent
 # Not below a folder called `_static`: Jupyter Book would load every script and
 # style sheet in it on every page, synchronously.
 PARTS = {
@@ -39,7 +37,7 @@ def copy_parts(app: Sphinx, exception: Exception | None) -> None:
         return
     static = Path(app.outdir) / "_static"
     for source, target in PARTS.items():
-        source, target = BOOK / "node_modules" / source, static / target
+        source, target = FRONT / "node_modules" / source, static / target
         if source.is_dir():
             # KaTeX lists woff2 first and every browser since 2018 reads it.
             shutil.copytree(source, target, dirs_exist_ok=True,
@@ -47,7 +45,7 @@ def copy_parts(app: Sphinx, exception: Exception | None) -> None:
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-    card = BOOK.parent / "_build/pictures/card.png"
+    card = PICTURES / "card.png"
     if card.exists():
         shutil.copyfile(card, static / "card.png")
 
@@ -76,7 +74,7 @@ def keep_punctuation(app: Sphinx, doctree: nodes.document, docname: str) -> None
 
 def set_version(app: Sphinx, config) -> None:
     """The course's version, which the footer shows, is that of CITATION.cff."""
-    citation = (BOOK.parent / "CITATION.cff").read_text("utf-8")
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
     config.version = config.release = re.search(r"^version: (.+)$", citation, re.MULTILINE)[1]
     config.html_theme_options["extra_footer"] = f"<p>Version {config.release}</p>"
 
@@ -89,18 +87,7 @@ def write_not_found(app: Sphinx, exception: Exception | None) -> None:
     order = [app.config.root_doc, *app.env.external_site_map]
     names.sort(key=lambda name: order.index(name) if name in order else len(order))
     links = "\n".join(f'<li><a href="{name}.html">{html.escape(app.env.titles[name].astext())}</a></li>' for name in names)
-    (Path(app.outdir) / "404.html").write_text((BOOK / "404.html").read_text("utf-8").replace("{links}", links), "utf-8")
-
-
-def launch_only_from_a_repository(app: Sphinx, config: Config) -> None:
-    """No launch buttons where _config.yml names no repository: the theme would make dead ones or fail."""
-    options = config.html_theme_options
-    url = options.get("repository_url")
-    if not url:
-        options.pop("repository_url", None)
-        options["launch_buttons"] = {}
-    elif "github.com/" not in url:  # Colab opens from nowhere else
-        options["launch_buttons"].pop("colab_url", None)
+    (Path(app.outdir) / "404.html").write_text((FRONT / "404.html").read_text("utf-8").replace("{links}", links), "utf-8")
 
 
 def name_the_site(app: Sphinx, config: Config) -> None:
@@ -108,19 +95,6 @@ def name_the_site(app: Sphinx, config: Config) -> None:
     repository = re.fullmatch(r"https://github\.com/([^/]+)/([^/]+?)/?", config.html_theme_options.get("repository_url") or "")
     if repository and not config.html_baseurl:
         config.html_baseurl = "https://{}.github.io/{}/".format(*repository.groups())
-
-
-def mend_launch_buttons(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
-    """Lead Colab, which opens notebooks only, to the branch where the chapters are some.
-
-    The services' logos, 11 KB for a page, give way to an icon: the names stand beside.
-    """
-    chapter = f"/blob/{app.config.html_theme_options.get('repository_branch')}/{pagename}.md"
-    for group in context.get("header_buttons", []):
-        if group.get("label") == "launch-buttons":
-            for button in group["buttons"]:
-                button["icon"] = "fas fa-play"
-                button["url"] = button["url"].replace(chapter, f"/blob/{BRANCH}/{pagename}.ipynb")
 
 
 def start_katex(cls: type, rundir: Path, timeout: float) -> tuple[subprocess.Popen, socket.socket]:
@@ -144,16 +118,14 @@ def start_katex(cls: type, rundir: Path, timeout: float) -> tuple[subprocess.Pop
 
 
 def setup(app: Sphinx) -> dict:
-    sys.path.insert(0, str(BOOK.parent / "chapters"))  # autodoc imports mlm
+    sys.path.insert(0, str(ROOT / "chapters"))  # autodoc imports mlm
     KaTeXServer.start_server_process = classmethod(start_katex)
     app.connect("config-inited", name_the_site)
-    app.connect("config-inited", launch_only_from_a_repository)
-    app.connect("html-page-context", mend_launch_buttons, priority=502)  # after the theme has made the buttons
+    launch.setup(app)
     page.setup(app)
-    downloads.setup(app)
     app.connect("config-inited", set_version)
     app.connect("build-finished", write_not_found)
-    app.connect("builder-inited", lambda app: app.config.html_static_path.append(str(BOOK / "assets")))
+    app.connect("builder-inited", lambda app: app.config.html_static_path.append(str(FRONT / "assets")))
     app.add_css_file("course.css")
     app.add_js_file("course.js", loading_method="defer")
     app.connect("doctree-resolved", set_minus_signs)

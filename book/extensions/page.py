@@ -1,11 +1,10 @@
-"""What each page gets besides its text: a description, its place in the course, cards for terms
-and equations, and the data of interactive figures as a table."""
+"""What each page gets besides its text: a description, its place in the course, and the data of
+interactive figures as a table."""
 
 import base64
 import html
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 from docutils import nodes
@@ -126,27 +125,6 @@ def place(app: Sphinx, pagename: str) -> tuple[str, int, int] | None:
         if part.caption and pagename in names:
             return part.caption, names.index(pagename) + 1, len(names)
     return None
-
-
-def add_cards(site: Path) -> None:
-    """Put on each page, unseen, the terms and equations to which it refers; course.js shows them.
-
-    They are in the page, so that nothing is fetched: this works from a disk too.
-    """
-    pages = {path: path.read_text("utf-8") for path in sorted((site / "chapters").glob("*.html")) + [site / "index.html"]}
-    known = {}
-    for page in pages.values():
-        for terms, text in re.findall(r'((?:<dt id="term-[^"]+">.*?</dt>\s*)+)<dd>(.*?)</dd>', page, re.DOTALL):
-            names = re.findall(r'<dt id="(term-[^"]+)">(.*?)<a class="headerlink"', terms)
-            for name, _ in names:
-                known[name] = f"<p><strong>{', '.join(term for _, term in names)}</strong></p>{text}"
-        for name, text in re.findall(r'<div class="math[^"]*" id="(equation-[^"]+)">(.*?)</div>', page, re.DOTALL):
-            known[name] = re.sub(r'<a class="headerlink".*?</a>', "", text)
-    for path, page in pages.items():
-        wanted = dict.fromkeys(re.findall(r'<a class="reference internal" href="[^"#]*#((?:term|equation)-[^"]+)"', page))
-        found = "".join(f'<template data-card="{name}">' + re.sub(r"</?a\b[^>]*>", "", known[name]) + "</template>"
-                        for name in wanted if name in known)
-        path.write_text(page.replace("</article>", "</article>" + found, 1), "utf-8")
 
 
 def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:

@@ -25,13 +25,14 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-BOOK = Path(__file__).parent
+from book.workspace import FRONT, ROOT
+
 EXAMPLE = "1224"  # the school whose students a picture shows
 
 
 def load():
     """The helper package and its data. Imported here, since only pages with an explorer need it."""
-    chapters = str(BOOK.parent / "chapters")
+    chapters = str(ROOT / "chapters")
     if chapters not in sys.path:
         sys.path.insert(0, chapters)
     import mlm
@@ -179,7 +180,7 @@ def minify(app: Sphinx, exception: Exception | None) -> None:
     """Leave comments and long names out of the scripts that readers load: a third of their weight."""
     folder = Path(app.outdir) / "_static/explorers"
     if not exception and app.builder.format == "html" and folder.exists():
-        subprocess.run([BOOK / "node_modules/.bin/esbuild", "--minify", "--allow-overwrite", "--log-level=warning",
+        subprocess.run([FRONT / "node_modules/.bin/esbuild", "--minify", "--allow-overwrite", "--log-level=warning",
                         f"--outdir={folder}", *sorted(folder.glob("*.js"))], check=True)
 
 

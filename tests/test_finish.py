@@ -3,9 +3,10 @@
 import re
 
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 
-import page
-import slim
+from book.extensions import page
+from book.steps import finish, styles
 
 
 @pytest.fixture(scope="module")
@@ -43,20 +44,20 @@ def test_every_icon_in_use_is_in_the_font(site, sources):
         assert code and int(code[1], 16) in characters, icon
 
 
-def test_scripts_of_a_page_keep_their_order(tmp_path):
-    source = ('<head><title>t</title><link rel="stylesheet" href="_static/a.css?v=1" /><script>x = dataset.theme</script>'
-              '<script src="one.js"></script><script src="_static/fontawesome.js"></script>'
-              '<script>var a</script><script>var a</script><script defer src="two.js"></script></head>')
-    done = slim.rewrite(source, "", {"site": "_static/site.css", "math": "_static/katex/math.css"})
-    assert re.findall(r"<script[^>]*>", done) == ["<script>", '<script defer src="one.js">', "<script>", '<script defer src="two.js">']
-    assert "a.css" not in done and done.count("site.css") == 1 and "katex" not in done
+def test_scripts_of_a_page_keep_their_order():
+    page = LexborHTMLParser('<head><title>t</title><link rel="stylesheet" href="_static/a.css?v=1" /><script>x = dataset.theme</script>'
+                            '<script src="one.js"></script><script src="_static/fontawesome.js"></script>'
+                            '<script>var a</script><script>var a</script><script defer src="two.js"></script></head>')
+    finish.lighten_head(page, "", {"site": "_static/site.css", "math": "_static/katex/math.css"})
+    assert [script.attrs.get("src") for script in page.css("script")] == [None, "one.js", None, "two.js"]
+    assert all("defer" in script.attrs for script in page.css("script[src]"))
+    assert [link.attrs["href"] for link in page.css("link")] == ["_static/site.css"]
 
 
 def test_a_page_of_an_unknown_shape_stops_the_build(tmp_path):
-    (tmp_path / "_static").mkdir()
     (tmp_path / "index.html").write_text("<head><title>t</title></head>")
     with pytest.raises(ValueError, match="theme's pages have changed"):
-        slim.slim(tmp_path)
+        finish.finish_pages(tmp_path)
 
 
 def test_pages_say_what_they_are_and_where(sources):
@@ -92,5 +93,5 @@ def test_every_interactive_figure_has_its_table(sources):
 def test_pictures_are_short_and_the_same_to_the_eye():
     svg = ('<svg><metadata>\n<rdf/>\n</metadata><path d="M 10.123456 5.0001 L 3 0.125"/><use x="7.987654" '
            'transform="scale(0.015625)"/><text>0.12345</text></svg>')
-    assert slim.shorten(svg) == ('<svg><path d="M 10.12 5 L 3 0.12"/><use x="7.99" transform="scale(0.015625)"/>'
+    assert styles.shorten(svg) == ('<svg><path d="M 10.12 5 L 3 0.12"/><use x="7.99" transform="scale(0.015625)"/>'
                                  "<text>0.12345</text></svg>")

@@ -1,8 +1,7 @@
 """Build the PDFs: the book, and the slides' content with space for notes.
 
-    python book/pdf.py            both into _build/pdf
-    python book/pdf.py --check    only say whether this machine can
-    python book/pdf.py --packages name the Debian packages that it takes
+    python -m book.steps.pdf            both into _build/pdf
+    python -m book.steps.pdf --check    only say whether this machine can
 
 Sphinx's LaTeX builder, then xelatex by latexmk. Chapters are not run again: their outputs come
 from the site's cache. Pages are always made anew (seconds), so that every warning is reported.
@@ -17,11 +16,12 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-from build import PICTURES, ROOT, WORK, draw_pictures, execute_chapters, execution_key, last_change, prepare
+import matplotlib
+from fontTools.ttLib import TTFont
 
-OUT = ROOT / "_build" / "pdf"
-PACKAGES = ("texlive-xetex texlive-latex-recommended texlive-latex-extra texlive-fonts-recommended "
-            "fonts-texgyre fonts-texgyre-math latexmk")
+from book.workspace import PDFS, ROOT, course_notebooks, draw_pictures, execute, last_change, pdf_key, prepare, run_sphinx, turn
+
+PACKAGES = [line for line in (ROOT / "book/debian.txt").read_text().split() if line.startswith(("tex", "fonts-", "latex"))]
 FONT = "texgyrepagella-regular.otf"
 
 
@@ -31,7 +31,7 @@ def missing_tools() -> str | None:
     if not programs and all(subprocess.run(["kpsewhich", name], capture_output=True).stdout
                             for name in (FONT, "texgyrepagella-math.otf", "tcolorbox.sty", "adjustbox.sty")):
         return None
-    return f"The PDFs need TeX. Debian, Ubuntu: apt install --no-install-recommends {PACKAGES}"
+    return f"The PDFs need TeX. Debian, Ubuntu: apt install --no-install-recommends {' '.join(PACKAGES)}"
 
 
 def write_fonts(folder: Path) -> None:
@@ -39,9 +39,6 @@ def write_fonts(folder: Path) -> None:
 
     XeTeX leaves a character out, silently, if the font doesn't have it.
     """
-    import matplotlib
-    from fontTools.ttLib import TTFont
-
     for font in ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSansMono-Bold", "DejaVuSansMono-Oblique",
                  "DejaVuSansMono-BoldOblique"):
         shutil.copy(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{font}.ttf", folder)
@@ -63,24 +60,6 @@ def write_fonts(folder: Path) -> None:
     (folder / "fonts.tex").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def write_latex(root: Path, cache: Path, folder: Path) -> bool:
-    """Let Sphinx write the .tex files, strictly; whether it had nothing to complain of."""
-    from jupyter_book.config import get_final_config
-    from sphinx.application import Sphinx
-    from sphinx.util.docutils import docutils_namespace, patch_docutils
-
-    # Not jupyter_book's own build: it breaks down over a second LaTeX document.
-    settings, _ = get_final_config(user_yaml=root / "_config.yml", sourcedir=root, cli_config={"latex_individualpages": False})
-    today = datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), timezone.utc)
-    settings |= {"extensions": [*settings["extensions"], "course_latex"], "nb_execution_cache_path": str(cache),
-                 "nitpicky": True, "today": f"{today:%-d %B %Y}"}
-    with patch_docutils(), docutils_namespace():
-        app = Sphinx(root, None, folder, folder.with_name("doctrees"), "latex", confoverrides=settings, status=None,
-                     freshenv=True, warningiserror=True, keep_going=True)
-        app.build()
-    return app.statuscode == 0
-
-
 def run_latex(folder: Path, name: str) -> bool:
     """Run xelatex as often as it takes; print the errors of its log if it fails."""
     done = subprocess.run(["latexmk", "-xelatex", "-interaction=nonstopmode", "-halt-on-error", "-quiet", f"{name}.tex"],
@@ -94,40 +73,38 @@ def run_latex(folder: Path, name: str) -> bool:
     return done.returncode == 0
 
 
-def build(root: Path = ROOT, work: Path = WORK, out: Path = OUT) -> int:
+def build() -> None:
+    """Set both documents; exit with what is wrong if that fails."""
     started = time.monotonic()
     lack = missing_tools()
     if lack:
-        print(lack, file=sys.stderr)
-        return 1
-    os.environ["SOURCE_DATE_EPOCH"] = last_change(root)
-    cache = work / "_build" / ".jupyter_cache"
-    unfinished = work / "unfinished"
-    was_unfinished = unfinished.exists()
-    prepare(work, execution_key(root))
-    draw_pictures(root, PICTURES, execution_key(root))
-    execute_chapters(root, cache)
-    if not was_unfinished:
-        unfinished.unlink()  # the site's marker is the site's affair
-    folder = out / "latex"
+        sys.exit(lack)
+    key = pdf_key()
+    os.environ["SOURCE_DATE_EPOCH"] = last_change()
+    prepare()
+    draw_pictures()
+    execute(course_notebooks())
+    folder = PDFS / "latex"
     shutil.rmtree(folder, ignore_errors=True)
-    if not write_latex(root, cache, folder):
-        print("The PDFs were not built; what is wrong stands above.", file=sys.stderr)
-        return 1
+    day = datetime.fromtimestamp(int(last_change()), timezone.utc)
+    # Apart from the site's: what LaTeX reads differs.
+    doctrees = PDFS / "doctrees"
+    shutil.rmtree(doctrees, ignore_errors=True)
+    if not run_sphinx("latex", folder, doctrees, extensions=["book.extensions.latex"], today=f"{day:%-d %B %Y}"):
+        sys.exit("The PDFs were not built; what is wrong stands above.")
     write_fonts(folder)
     names = [path.stem for path in sorted(folder.glob("multilevel-*.tex"))]
     if not all([run_latex(folder, name) for name in names]):
-        return 1
+        sys.exit(1)
     for name in names:
-        shutil.copyfile(folder / f"{name}.pdf", out / f"{name}.pdf")
-        print(f"{(out / name).relative_to(root)}.pdf", end="  ")
+        shutil.copyfile(folder / f"{name}.pdf", PDFS / f"{name}.pdf")
+        (PDFS / f"{name}.key").write_text(key)
+        print(f"{(PDFS / name).relative_to(ROOT)}.pdf", end="  ")
     print(f"({time.monotonic() - started:.0f} s)")
-    return 0
 
 
 if __name__ == "__main__":
-    if "--packages" in sys.argv:
-        sys.exit(print(PACKAGES))
     if "--check" in sys.argv:
         sys.exit(missing_tools())
-    sys.exit(build())
+    with turn():
+        build()

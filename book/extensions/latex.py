@@ -21,9 +21,9 @@ from sphinx.util.texescape import escape
 from sphinx.writers.latex import LaTeXTranslator
 from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
 
-from selfcheck import check_answer, check_option, check_question, self_check
+from book.extensions.selfcheck import check_answer, check_option, check_question, self_check
+from book.workspace import ROOT
 
-BOOK = Path(__file__).parent
 ENGINE = "xelatex"
 DECK = "slides/deck"
 # Kinds of boxes with a colour of their own in handout.sty.
@@ -431,13 +431,13 @@ def depart_slide(self, node):
 
 def configure(app: Sphinx, config) -> None:
     """Two documents in one run: the book, and the slides' content with space for notes."""
-    about = yaml.safe_load((BOOK.parent / "CITATION.cff").read_text(encoding="utf-8"))
+    about = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     config.latex_engine = ENGINE
     config.latex_use_xindy = False
     config.latex_table_style = ["booktabs"]
     config.latex_show_urls = "footnote"
     config.latex_domain_indices = False
-    config.latex_additional_files = [str(BOOK / "handout.sty")]
+    config.latex_additional_files = [str(ROOT / "book/extensions/handout.sty")]
     config.numfig_secnum_depth = 0
     title = tex(about["title"])
     config.latex_documents = [

@@ -1,11 +1,11 @@
 // Joins style sheets, drops the rules that no page can use, and minifies what is left.
-// Called by slim.py: node slim.mjs <site> <styles.json>; prints {name: css}.
+// Called by styles.py: node styles.mjs <site>, with {groups, content} as its input; prints {name: css}.
 import { readFileSync } from "node:fs";
 import { build } from "esbuild";
 import { PurgeCSS } from "purgecss";
 
-const [site, request] = process.argv.slice(2);
-const { groups, content } = JSON.parse(readFileSync(request, "utf8"));
+const [site] = process.argv.slice(2);
+const { groups, content } = JSON.parse(readFileSync(0, "utf8"));
 
 async function join(sheets) {
   const { outputFiles } = await build({

@@ -10,7 +10,12 @@ import re
 import zipfile
 from pathlib import Path
 
+import jupytext
+import nbformat
 import yaml
+
+from book.outputs import glued_values, read_executed, set_numbers
+from book.workspace import NOTEBOOKS_BRANCH, ROOT, chapters
 
 FOLDER = "multilevel-modeling"
 README = """# Introduction to Multilevel Modeling: everything to run at home
@@ -23,7 +28,6 @@ README = """# Introduction to Multilevel Modeling: everything to run at home
 Open a notebook and choose Run, Run All Cells. Each needs the folders `chapters/mlm` and `data`
 where they are. Text and figures: CC BY 4.0, code: MIT, data: see data/README.md.
 """
-BRANCH = "notebooks"  # of the repository: what the archive holds, for Colab, which opens notebooks only
 FETCH = """# For a notebook that has come alone, as in Colab: bring the course's helper, data and packages.
 # If you are then asked to restart the session, do so, and run this cell once more.
 import os
@@ -36,8 +40,6 @@ if not os.path.isdir("mlm"):
 
 def plain_text(text: str, values: dict, titles: dict) -> str:
     """MyST as Markdown that Jupyter shows."""
-    from slides import set_numbers
-
     def words(match):
         role, content = match[1], match[2]
         named = re.fullmatch(r"(.*?)\s*<([^>]+)>", content, flags=re.S)
@@ -63,12 +65,9 @@ def boxes_in_colons(text: str) -> str:
 
 def to_notebook(chapter: Path, values: dict, titles: dict, address: str) -> str:
     """A chapter as a notebook without outputs, as JSON."""
-    import jupytext
-    import nbformat
-
     notebook = jupytext.read(chapter)
     if address:
-        notebook.cells.insert(0, nbformat.v4.new_code_cell(FETCH.format(branch=BRANCH, address=address)))
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(FETCH.format(branch=NOTEBOOKS_BRANCH, address=address)))
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"  # jupytext's own are drawn by chance
         if cell.cell_type == "markdown":
@@ -77,26 +76,18 @@ def to_notebook(chapter: Path, values: dict, titles: dict, address: str) -> str:
     return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
-def all_values(cache_path: Path, chapters: list[Path]) -> dict:
-    """Every glued number of the chapters, by its name and by its chapter and name."""
-    from slides import glued_values, read_executed
-
-    return {chapter.name: glued_values(read_executed(chapter, cache_path).cells) for chapter in chapters}
-
-
-def course_files(root: Path, cache_path: Path, address: str) -> dict[str, str]:
+def course_files(address: str) -> dict[str, str]:
     """Every file that it takes to run the chapters, by its path; `address` is the repository's, or empty."""
-    chapters = [path for path in sorted((root / "chapters").glob("*.md")) if "{code-cell}" in path.read_text("utf-8")]
-    titles = {label: title for path in (root / "chapters").glob("*.md")
+    titles = {label: title for path in (ROOT / "chapters").glob("*.md")
               for label, title in re.findall(r"^\(([\w-]+)\)=\n#+ (.+)$", path.read_text("utf-8"), flags=re.M)}
-    values = all_values(cache_path, chapters)
+    values = {chapter.name: glued_values(read_executed(chapter).cells) for chapter in chapters()}
     elsewhere = {f"{name}::{key}": value for name, glued in values.items() for key, value in glued.items()}
-    files = {"README.md": README, "requirements.txt": (root / "binder/requirements.txt").read_text("utf-8")}
-    for chapter in chapters:
+    files = {"README.md": README, "requirements.txt": (ROOT / "binder/requirements.txt").read_text("utf-8")}
+    for chapter in chapters():
         files[f"chapters/{chapter.stem}.ipynb"] = to_notebook(chapter, elsewhere | values[chapter.name], titles, address)
-    for path in [*(root / "chapters/mlm").glob("*.py"), *(root / "chapters/r").glob("*"), root / "data/hsb.csv",
-                 root / "data/README.md", root / "LICENSE", root / "LICENSE-TEXT"]:
-        files[path.relative_to(root).as_posix()] = path.read_text("utf-8")
+    for path in [*(ROOT / "chapters/mlm").glob("*.py"), *(ROOT / "chapters/r").glob("*"), ROOT / "data/hsb.csv",
+                 ROOT / "data/README.md", ROOT / "LICENSE", ROOT / "LICENSE-TEXT"]:
+        files[path.relative_to(ROOT).as_posix()] = path.read_text("utf-8")
     return files
 
 
@@ -111,7 +102,7 @@ def write_archive(files: dict[str, str], target: Path) -> None:
             archive.writestr(entry, files[name])
 
 
-def pack(root: Path, cache_path: Path, target: Path) -> None:
+def pack(target: Path) -> None:
     """Write the archive of the course, whose notebooks name the repository of _config.yml."""
-    address = yaml.safe_load((root / "_config.yml").read_text("utf-8"))["repository"]["url"]
-    write_archive(course_files(root, cache_path, address), target)
+    address = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["repository"]["url"]
+    write_archive(course_files(address), target)

@@ -1,0 +1,36 @@
+"""What chapters have computed: their outputs, the numbers that they keep, and text that quotes these."""
+
+import ast
+import re
+from pathlib import Path
+
+import jupytext
+from jupyter_cache import get_cache
+from nbformat import NotebookNode
+
+from book.workspace import CACHE
+
+GLUE = re.compile(r"\{glue:text\}`((?:[\w-]+\.md::)?\w+)(?::([^`]+))?`")
+
+
+def read_executed(path: Path) -> NotebookNode:
+    """A notebook with the outputs that the cache has for it."""
+    try:
+        return get_cache(CACHE).merge_match_into_notebook(jupytext.read(path))[1]
+    except KeyError:
+        raise SystemExit(f"{path.name} did not run to its end; what is wrong stands above.") from None
+
+
+def glued_values(cells: list[NotebookNode]) -> dict:
+    """What ``mlm.glue`` kept in these cells, by name."""
+    return {output.metadata["scrapbook"]["name"]: ast.literal_eval(text)
+            for cell in cells for output in cell.get("outputs", []) if "scrapbook" in output.get("metadata", {})
+            for kind, text in output.data.items() if kind.endswith("text/plain")}
+
+
+def set_numbers(text: str, values: dict) -> str:
+    """The text with the numbers that it quotes, with minus signs as on the site."""
+    def number(match):
+        return format(values[match[1]], match[2] or "").replace("-", "\N{MINUS SIGN}")
+
+    return GLUE.sub(number, text)

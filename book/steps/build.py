@@ -1,0 +1,94 @@
+"""Build the site: execute what is stale, check strictly, publish whole or not at all.
+
+    python -m book.steps.build            build into _build/work, then put _build/html in place
+    python -m book.steps.build --clean    the same from nothing
+
+After any edit the site is what a build from nothing would make: a page is read again if its text, or
+anything that pages are read with, has changed, and every page is written again, since menus, numbers
+and titles are quoted from page to page. If nothing has changed, nothing is done.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from book.steps import notebooks, slides
+from book.steps.finish import finish_pages
+from book.workspace import (BUILT, DECK, PDFS, PICTURES, ROOT, SITE, WORK, course_notebooks, draw_pictures, execute, last_change,
+                            pdf_key, prepare, read_pages, run_sphinx, site_key, turn)
+
+KEY = BUILT / "site-key"  # of the site that is published
+
+
+def add_extras(site: Path) -> None:
+    """Put beside the chapters what is made from the same sources: slides, notebooks to run at home, PDFs if they are of these sources."""
+    if DECK.exists():
+        slides.write_deck(site / "slides", book="../")
+        notebooks.pack(site / "downloads" / "multilevel-notebooks.zip")
+        add_pdfs(site / "downloads")
+
+
+def add_pdfs(folder: Path) -> None:
+    """Copy the PDFs that are made from these sources."""
+    for path in PDFS.glob("multilevel-*.pdf"):
+        if path.with_suffix(".key").read_text() == pdf_key():
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / path.name)
+
+
+def publish(built: Path, site: Path) -> None:
+    """Put a site in place: the old one is there until the new one is whole."""
+    old = site.with_name("html.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if site.exists():
+        site.rename(old)
+    built.rename(site)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def build() -> None:
+    """Build strictly: warnings are errors, references are checked."""
+    started = time.monotonic()
+    key = site_key()  # before the work: what is edited meanwhile is for the next build
+    if (SITE / "index.html").exists() and KEY.exists() and KEY.read_text() == key:
+        print(f"Nothing has changed: {SITE.relative_to(ROOT)} is as it should be.")
+        return
+    prepare()
+    # Two builds of the same commit are the same bytes, and "last updated" is its date.
+    os.environ["SOURCE_DATE_EPOCH"] = last_change()
+    draw_pictures()
+    execute(course_notebooks())
+    pages, fresh = WORK / "_build" / "html", SITE.with_name("html.new")
+    shutil.rmtree(pages, ignore_errors=True)  # pages that no longer exist among them
+    with read_pages() as doctrees:
+        if not run_sphinx("html", pages, doctrees):
+            sys.exit(f"\nThe book was not built; what is wrong stands above. {SITE.relative_to(ROOT)} is unchanged.")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(pages, fresh, ignore=shutil.ignore_patterns(".buildinfo", ".doctrees"))
+    add_extras(fresh)
+    finish_pages(fresh)
+    publish(fresh, SITE)
+    KEY.write_text(key)
+    print(f"Built in {time.monotonic() - started:.0f} s. Open {SITE.relative_to(ROOT) / 'index.html'} or run `make serve`.")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clean", action="store_true", help="build from nothing")
+    arguments = parser.parse_args()
+    try:
+        with turn():
+            if arguments.clean:
+                shutil.rmtree(WORK, ignore_errors=True)
+                shutil.rmtree(PICTURES, ignore_errors=True)
+                KEY.unlink(missing_ok=True)
+            build()
+    except KeyboardInterrupt:
+        sys.exit("\nInterrupted. The site that was there is unchanged; run the same command to go on.")
+
+
+if __name__ == "__main__":
+    main()

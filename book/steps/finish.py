@@ -1,0 +1,159 @@
+"""The last step before the site is published: every page read by an HTML parser, mended, and written once.
+
+A stock page loads eleven style sheets, 1.5 MB of icons and a dozen scripts, each of which holds up its
+first paint, and axe-core finds faults in the markup of the theme and its extensions. What Sphinx can be
+told is told to Sphinx, in book/extensions; here is what only the finished pages show.
+"""
+
+import re
+from pathlib import Path
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from book.steps.styles import join_styles, remove_unused, shorten_pictures, strip_scripts
+
+# Before the first paint: the reader's theme, so that a dark page doesn't flash white, and whether
+# scripts run, so that what they will fold is folded from the start.
+FIRST = """{const page = document.documentElement, choice = name => {try {return localStorage.getItem(name)} catch {}};
+    page.classList.add("js");
+    const mode = page.dataset.mode = choice("mode") || "auto";
+    page.dataset.theme = mode != "auto" ? mode : matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";}"""
+
+
+def add_cards(pages: dict[str, LexborHTMLParser]) -> None:
+    """Put on each page, unseen, the terms and equations to which it refers; course.js shows them.
+
+    They are in the page, so that nothing is fetched: this works from a disk too.
+    """
+    known = {}
+    for page in pages.values():
+        for meaning in page.css("dl.glossary > dd"):
+            terms, before = [], meaning.prev
+            while before and before.tag != "dd":
+                terms = [before] * (before.tag == "dt") + terms
+                before = before.prev
+            names = ", ".join(unlinked(term).strip() for term in terms)
+            known |= {term.id: f"<p><strong>{names}</strong></p>{unlinked(meaning)}" for term in terms}
+        for equation in page.css("div.math[id^=equation-]"):
+            known[equation.id] = unlinked(equation)
+    for page in pages.values():
+        links = page.css("article a.reference.internal[href*='#term-'], article a.reference.internal[href*='#equation-']")
+        for name in dict.fromkeys(link.attrs["href"].partition("#")[2] for link in links):
+            if name in known:
+                card = page.create_node("template")
+                card.inner_html = known[name]
+                card.attrs["data-card"] = name
+                page.css_first("article").parent.insert_child(card)
+
+
+def unlinked(node: LexborNode) -> str:
+    """The content of a node as HTML without links: a card is itself shown by one."""
+    copy = LexborHTMLParser(node.html, is_fragment=True)
+    for link in copy.css("a.headerlink"):
+        link.decompose()
+    copy.unwrap_tags(["a"])
+    return copy.css_first("dt, dd, div").inner_html
+
+
+def leave_out_missing(page: LexborHTMLParser, site: Path) -> None:
+    """Take the items that offer a file which isn't on the site out of a page: PDFs need TeX."""
+    for link in page.css("a[href*='downloads/']"):
+        address = link.attrs["href"].lstrip("./")
+        item = link.parent
+        while item and item.tag != "li":
+            item = item.parent
+        if item and address.startswith("downloads/") and not (site / address).exists():
+            item.decompose()
+
+
+def lighten_head(page: LexborHTMLParser, up: str, styles: dict[str, str]) -> None:
+    """Let a page load the joined style sheets, and its scripts once it stands.
+
+    Parameters
+    ----------
+    page : LexborHTMLParser
+    up : str
+        The way from the page to the site's root: "" or "../".
+    styles : dict
+        Address of each joined style sheet, from the root: "site" and "math".
+    """
+    for link in page.css("link[href*='.css'], link[as=script]"):
+        link.decompose()
+    title = page.css_first("title")
+    for name in [*["math"] * bool(page.css_matches(".katex")), "site"]:
+        link = page.create_node("link")
+        link.attrs["rel"], link.attrs["href"] = "stylesheet", up + styles[name]
+        title.insert_after(link)
+    viewports = page.css("meta[name=viewport]")
+    for viewport in viewports[1:]:
+        viewport.decompose()
+    # The theme has no colors for "auto": without a script the page is light, with it FIRST decides.
+    page.css_first("html").attrs["data-theme"] = "light"
+    seen = set()
+    for script in page.css("script"):
+        source, code = script.attrs.get("src"), script.text().strip()
+        if "fontawesome" in (source or "") or "DOCUMENTATION_OPTIONS.pagename" in code:
+            script.decompose()
+        elif "dataset.theme" in code:
+            script.inner_html = FIRST
+        elif source:
+            script.attrs["defer"] = ""
+        elif "type" not in script.attrs:
+            script.decompose() if code in seen else seen.add(code)
+
+
+def mend(page: LexborHTMLParser) -> None:
+    """Mend what axe-core finds in the markup of the theme and its extensions, and small things beside."""
+    for button in page.css("button.search-button-field, details > summary[aria-label='Toggle hidden content']"):
+        for name in {"title", "aria-label"} & set(button.attrs):  # not what is read on it
+            del button.attrs[name]
+    for sidebar in page.css("#pst-primary-sidebar"):  # the course's name stands outside of any landmark
+        sidebar.attrs["role"], sidebar.attrs["aria-label"] = "complementary", "The course"
+    for given_up in page.css("[role=doc-biblioentry], div.citation-list[role=list]"):
+        del given_up.attrs["role"]
+    for header in page.css("th"):
+        if not header.text().strip():
+            header.replace_with(page.create_node("td"))
+    for link in page.css(".admonition-title > a"):  # "Solution to Exercise 1": the link begins with its first letter
+        if link.prev and link.prev.text() == "Solution to":
+            link.insert_before(" ")
+            link.inner_html = link.inner_html.lstrip()
+    for cell in page.css("td.text"):  # a short text, such as a p value, is not broken
+        if len(cell.inner_html) <= 16 and "<" not in cell.inner_html:
+            del cell.attrs["class"]
+
+
+def place_pictures(page: LexborHTMLParser, folder: Path) -> None:
+    """Say how large each picture is, so that nothing moves when it comes, which it does when it is near."""
+    for picture in page.css("img[src*='_images/'][src$='.svg']"):
+        head = (folder / picture.attrs["src"]).read_text("utf-8")[:2000]
+        size = re.search(r'<svg[^>]*?width="([\d.]+)pt" height="([\d.]+)pt"', head)
+        if size and "width" not in picture.attrs:
+            width, height = (str(round(float(points) * 4 / 3)) for points in size.groups())  # 96 pixels are 72 points
+            picture.attrs["width"], picture.attrs["height"], picture.attrs["loading"] = width, height, "lazy"
+
+
+def finish_pages(site: Path) -> None:
+    """Finish the pages of a built site, in place.
+
+    Raises
+    ------
+    ValueError
+        If the theme's pages no longer have the shape that this step knows.
+    """
+    pages = {path.relative_to(site).as_posix(): LexborHTMLParser(path.read_text("utf-8"))
+             for path in sorted(site.rglob("*.html"))
+             if not {"_static", "slides"} & set(path.relative_to(site).parts) and path.name != "404.html"}
+    if not all(page.css_matches("link[href*='.css']") and page.scripts_contain("dataset.theme") for page in pages.values()):
+        raise ValueError("The theme's pages have changed: book/steps/finish.py must be adapted to them.")
+    strip_scripts(site)
+    styles = join_styles(site, pages)
+    add_cards(pages)
+    for name, page in pages.items():
+        leave_out_missing(page, site)
+        lighten_head(page, "../" * name.count("/"), styles)
+        mend(page)
+        place_pictures(page, (site / name).parent)
+        (site / name).write_text(page.html + "\n", "utf-8")
+    shorten_pictures(site)
+    remove_unused(site)

@@ -1,0 +1,32 @@
+"""Show the site while you write: it is built after each edit, and the browser loads it again.
+
+    python -m book.steps.serve 8000
+"""
+
+import subprocess
+import sys
+import threading
+import time
+
+from livereload import Server
+
+from book.steps.build import KEY
+from book.workspace import ROOT, SITE, site_key
+
+
+def build_after_each_edit() -> None:
+    """Build whenever the contents of the sources have changed; what fails is told and tried again after the next edit."""
+    built = None
+    while True:
+        key = site_key()
+        if key != built:
+            subprocess.run([sys.executable, "-m", "book.steps.build"], cwd=ROOT)
+            built = key
+        time.sleep(0.5)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=build_after_each_edit, daemon=True).start()
+    server = Server()
+    server.watch(str(KEY))  # written when a new site is in place
+    server.serve(root=str(SITE), port=int(sys.argv[1]))

@@ -1,0 +1,122 @@
+"""Style sheets, icons, scripts and pictures as light as a phone wants them.
+
+The style sheets become one without unused rules, and one for mathematics; the icons a font of those in use.
+"""
+
+import base64
+import hashlib
+import io
+import json
+import logging
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from fontTools import subset
+from fontTools.ttLib import TTFont
+from selectolax.lexbor import LexborHTMLParser
+
+from book.workspace import FRONT
+
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells each table that it drops
+TARGETS = {"site": "_static/site.css", "math": "_static/katex/math.css"}
+
+
+def style_sheets(page: LexborHTMLParser, folder: str) -> list[str]:
+    """The style sheets that a page asks for, as paths from the site's root."""
+    return [Path("/", folder, link.attrs["href"].partition("?")[0]).resolve().relative_to("/").as_posix()
+            for link in page.css("link[href*='.css']")]
+
+
+def icon_font(ttf: Path, characters: set[int]) -> bytes:
+    """The part of an icon font that has the given characters."""
+    font = TTFont(ttf, recalcTimestamp=False)
+    # No hinting: icons are drawn at any size, and hints would double the file.
+    chosen = subset.Subsetter(subset.Options(hinting=False, desubroutinize=True, drop_tables=["FFTM", "GSUB", "GPOS"]))
+    chosen.populate(unicodes=characters)
+    chosen.subset(font)
+    font.flavor = "woff"
+    out = io.BytesIO()
+    font.save(out)
+    return out.getvalue()
+
+
+def embed_icons(css: str, site: Path, classes: set[str]) -> str:
+    """Put fonts of the icons in use in place of the whole of Font Awesome."""
+    used = {int(code, 16) for code in re.findall(r"\\([ef][0-9a-f]{3})\b", css)}
+    # The style sheets' own icons are solid; the other two fonts are there for pages that name them.
+    named = {"fa-regular-400": {"fa-regular", "far"}, "fa-brands-400": {"fa-brands", "fab"}}
+
+    def embed(face: re.Match) -> str:
+        name = re.search(r"fa-\w+-\d+", face[0])[0]
+        if name in named and not named[name] & classes:
+            return ""
+        font = icon_font(next(site.rglob(f"{name}.ttf")), used)
+        source = f'url(data:font/woff;base64,{base64.b64encode(font).decode()}) format("woff")'
+        return re.sub(r"src:[^;}]*", lambda _: "src:" + source, face[0])
+
+    return re.sub(r"@font-face\{[^}]*webfonts/fa-[^}]*\}", embed, css)
+
+
+def scripts(site: Path) -> list[Path]:
+    """The site's scripts but plotly, whose bundle is loaded when a figure comes into view."""
+    return sorted(path for path in (site / "_static").rglob("*.js") if not path.name.startswith("plotly"))
+
+
+def strip_scripts(site: Path) -> None:
+    """Remove the library of icons, and scripts' maps, for which a browser's console would ask."""
+    for path in {*(site / "_static").rglob("fontawesome.js*"), *(site / "_static").rglob("*.js.map")}:
+        path.unlink()
+    for path in scripts(site):
+        path.write_text(re.sub(r"\n?//# sourceMappingURL=.*", "", path.read_text("utf-8")), "utf-8")
+
+
+def join_styles(site: Path, pages: dict[str, LexborHTMLParser]) -> dict[str, str]:
+    """Write the style sheet of the site and that of its mathematics in place of all others; their addresses."""
+    sheets = list(dict.fromkeys(sheet for name, page in pages.items()
+                                for sheet in style_sheets(page, Path(name).parent.as_posix())))
+    math = [sheet for sheet in sheets if "katex" in sheet]
+    request = {"groups": {"site": [sheet for sheet in sheets if sheet not in math], "math": math},
+               "content": [*pages, *(path.relative_to(site).as_posix() for path in scripts(site))]}
+    done = subprocess.run(["node", FRONT / "styles.mjs", site], input=json.dumps(request), stdout=subprocess.PIPE,
+                          text=True, check=True)
+    css = json.loads(done.stdout)
+    classes = {name for page in pages.values() for node in page.css("[class*=fa-]") for name in node.attrs["class"].split()}
+    css["site"] = embed_icons(css["site"], site, classes)
+    # KaTeX lists woff2 first and every browser since 2018 reads it; the others are not on the site.
+    css["math"] = re.sub(r",\s*url\([^)]*\.(?:woff|ttf)\"?\)\s*format\([^)]*\)", "", css["math"])
+    for sheet in (site / "_static").rglob("*.css"):
+        sheet.unlink()
+    for name, target in TARGETS.items():
+        (site / target).parent.mkdir(exist_ok=True)
+        (site / target).write_text(css[name], "utf-8")
+    return {name: f"{target}?v={hashlib.sha256(css[name].encode()).hexdigest()[:8]}" for name, target in TARGETS.items()}
+
+
+def shorten(svg: str) -> str:
+    """A picture without matplotlib's metadata, its coordinates to a hundredth of a point."""
+    def coordinates(match: re.Match) -> str:
+        return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), match[0])
+
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.S)
+    return re.sub(r' (?:d|x|y)="[^"]*"', coordinates, svg)
+
+
+def shorten_pictures(site: Path) -> None:
+    """Shorten every picture of the pages."""
+    for path in (site / "_images").glob("*.svg"):
+        path.write_text(shorten(path.read_text("utf-8")), "utf-8")
+
+
+def remove_unused(site: Path) -> None:
+    """Remove the theme's files whose name occurs in no page, script or style sheet."""
+    shutil.rmtree(site / "_static/locales", ignore_errors=True)
+    text = "\n".join(path.read_text("utf-8") for path in [*site.glob("*.html"), *(site / "chapters").glob("*.html"),
+                                                         *scripts(site), *(site / "_static").rglob("*.css")])
+    for path in sorted((site / "_static").rglob("*"), reverse=True):
+        if path.is_dir():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path.name not in text and path.suffix != ".css":
+            path.unlink()

@@ -1,0 +1,221 @@
+"""What every step of a build stands on: paths, keys of what is stale, a turn to build, running notebooks.
+
+Stock Jupyter Book's cache looks at a chapter's code alone, not at the helper package, the data or the
+library versions; Sphinx looks at time stamps, and at a page's own source. Here contents decide: outputs
+belong to an `execution_key`, and read pages to the digests of their sources.
+"""
+
+import calendar
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import yaml
+from jupyter_book.config import get_final_config
+from jupyter_cache import get_cache
+from jupyter_cache.base import JupyterCacheAbstract
+from jupyter_cache.executors import load_executor
+from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace, patch_docutils
+from sqlalchemy.exc import DatabaseError
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILT = ROOT / "_build"
+SITE = BUILT / "html"
+WORK = BUILT / "work"
+CACHE = WORK / "_build" / ".jupyter_cache"
+PICTURES = BUILT / "pictures"
+PDFS = BUILT / "pdf"
+FRONT = ROOT / "book" / "front"
+DECK = ROOT / "slides" / "deck.md"
+NOTEBOOKS_BRANCH = "notebooks"  # of the repository: the chapters as notebooks, for Colab, which opens nothing else
+
+
+# ------------------------------------------------------------------ what has changed
+
+def files(*paths: Path) -> list[Path]:
+    """The files below the paths, without what tools leave there."""
+    found = {file for path in paths for file in ([path] if path.is_file() else path.rglob("*"))}
+    return sorted(file for file in found if file.is_file()
+                  and not {"__pycache__", "node_modules", ".ipynb_checkpoints"} & set(file.relative_to(ROOT).parts))
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """Hash of the names and contents of files."""
+    whole = hashlib.sha256()
+    for path in paths:
+        whole.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()
+
+
+def execution_key() -> str:
+    """Hash of everything, but a chapter's own code, that its outputs depend on."""
+    return sys.version + digest([*files(ROOT / "chapters/mlm"), ROOT / "data/hsb.csv", ROOT / "requirements.lock"])
+
+
+def page_keys() -> dict[str, str]:
+    """Digest of each text that Sphinx reads, by its name; under "" that of all else that pages are read with."""
+    texts = [ROOT / "index.md", *sorted((ROOT / "chapters").glob("*.md"))]
+    return {path.relative_to(ROOT).with_suffix("").as_posix(): digest([path]) for path in texts} | {
+        "": execution_key() + digest(files(ROOT / "book", ROOT / "chapters/r", *(
+            ROOT / name for name in ("_config.yml", "_toc.yml", "references.bib", "CITATION.cff"))))}
+
+
+def pdf_key() -> str:
+    """Hash of all that the PDFs are made from."""
+    return execution_key() + last_change() + digest(files(*(ROOT / name for name in (
+        "chapters", "slides", "index.md", "_config.yml", "_toc.yml", "references.bib", "CITATION.cff", "book/extensions",
+        "book/steps/pdf.py", "book/steps/pictures.py"))))
+
+
+def site_key() -> str:
+    """Hash of all that the site is made from."""
+    return pdf_key() + digest(files(ROOT / "book", ROOT / "data/README.md", ROOT / "binder/requirements.txt",
+                                    ROOT / "LICENSE", ROOT / "LICENSE-TEXT", *PDFS.glob("*.pdf")))
+
+
+def last_change() -> str:
+    """Time of the last commit; of the release, at midnight, where the course is not a git checkout."""
+    git = subprocess.run(["git", "-C", ROOT, "log", "-1", "--format=%ct"], capture_output=True, text=True)
+    released = date.fromisoformat(yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["date-released"])
+    return git.stdout.strip() or str(calendar.timegm(released.timetuple()))
+
+
+def prepare() -> None:
+    """Remove the outputs of chapters that are no longer those of the helper package, the data or the libraries."""
+    kept, key = WORK / "execution-key", execution_key()
+    if kept.exists() and kept.read_text() != key:
+        print("The helper package, the data or a library has changed: every chapter runs again.")
+        shutil.rmtree(WORK)
+    WORK.mkdir(parents=True, exist_ok=True)
+    kept.write_text(key)
+
+
+@contextmanager
+def read_pages() -> Iterator[Path]:
+    """Where Sphinx keeps the pages that it has read, without those that are to be read again.
+
+    What it reads counts only if the build comes to its end: after a fault, warnings are to be reported again.
+    """
+    doctrees, kept_keys = WORK / "_build" / ".doctrees", WORK / "page-keys.json"
+    kept, keys = json.loads(kept_keys.read_text()) if kept_keys.exists() else {}, page_keys()
+    kept_keys.unlink(missing_ok=True)
+    if kept.get("") != keys[""]:
+        shutil.rmtree(doctrees, ignore_errors=True)
+    for name in keys:
+        if kept.get(name) != keys[name]:  # also one with an older time stamp, which Sphinx would pass over
+            (doctrees / f"{name}.doctree").unlink(missing_ok=True)
+    yield doctrees
+    kept_keys.write_text(json.dumps(keys))
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """Build alone: of two builds of one folder the second waits for the first."""
+    BUILT.mkdir(exist_ok=True)
+    with (BUILT / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Waiting for another build of this folder to finish ...", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError:  # a network disk that knows no locks
+            pass
+        yield
+
+
+# ----------------------------------------------------------------- running notebooks
+
+def chapters() -> list[Path]:
+    """The chapters that hold code."""
+    return [path for path in sorted((ROOT / "chapters").glob("*.md")) if "{code-cell}" in path.read_text("utf-8")]
+
+
+def course_notebooks() -> list[Path]:
+    """All that is run: the chapters with code, and the deck of slides."""
+    return chapters() + [DECK] * DECK.exists()
+
+
+def use_plain_kernels(folder: Path) -> None:
+    """Give the kernels a profile of their own.
+
+    The user's own profile could change outputs, and by default each kernel warns that it
+    talks to this machine's loopback without encryption.
+    """
+    profile = folder / "profile_default"
+    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "ipython_kernel_config.py").write_text("get_config().IPKernelApp.log_level = 40\n")
+    os.environ["IPYTHONDIR"] = str(folder)
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel of this environment, not the user's
+    # One chapter runs on each core already: more threads of linear algebra only get in each other's way.
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+
+
+def execute(paths: list[Path]) -> None:
+    """Run the notebooks whose code has changed, one on each core.
+
+    Sphinx runs chapters that failed here once more and reports them with the cell.
+    """
+    logger = logging.getLogger("chapters")
+    logger.setLevel(logging.INFO)  # a line when a chapter starts and when it is done
+    use_plain_kernels(CACHE.with_name("ipython"))
+    try:
+        forget_moved(get_cache(CACHE))
+    except DatabaseError:
+        print("The cache of the chapters' outputs is damaged: every chapter runs again.")
+        shutil.rmtree(CACHE)
+    kept = CACHE / "ran.json"  # what texts need not be looked at again
+    ran = json.loads(kept.read_text()) if kept.exists() else {}
+    texts = {str(path): digest([path]) for path in paths}
+    changed = [path for path in texts if ran.get(path) != texts[path]]
+    cache = get_cache(CACHE)
+    for path in changed:
+        cache.add_nb_to_project(path, read_data={"name": "myst_nb_md", "type": "plugin"})
+    stale = cache.list_unexecuted(filter_uris=changed)
+    if stale:
+        print(f"Running {len(stale)} chapters: {', '.join(sorted(Path(r.uri).stem for r in stale))}", flush=True)
+        load_executor("local-parallel", cache=cache, logger=logger).run_and_cache(
+            filter_pks=[record.pk for record in stale], timeout=180)
+    failed = {record.uri for record in cache.list_unexecuted(filter_uris=[record.uri for record in stale])}
+    kept.write_text(json.dumps(ran | {path: texts[path] for path in changed if path not in failed}))
+
+
+def forget_moved(cache: JupyterCacheAbstract) -> None:
+    """Drop the cache's records of chapters that have been renamed or removed, and of where the folder was before."""
+    for record in cache.list_project_records():
+        if Path(record.uri) not in course_notebooks():
+            cache.remove_nb_from_project(record.pk)
+
+
+def draw_pictures() -> None:
+    """Draw the home page's picture and the card for shared links, if they are not there yet."""
+    kept, key = PICTURES / "key", execution_key() + digest([ROOT / "book/steps/pictures.py"])
+    if not kept.exists() or kept.read_text() != key:
+        subprocess.run([sys.executable, "-m", "book.steps.pictures"], cwd=ROOT, check=True)
+        kept.write_text(key)
+
+
+# ------------------------------------------------------------------------- Sphinx
+
+def run_sphinx(builder: str, out: Path, doctrees: Path, **settings) -> bool:
+    """Let Sphinx write every page anew, strictly; whether it had nothing to complain of.
+
+    Not by `jupyter-book build`: that writes only pages whose own text has changed, so that menus and
+    numbers quoted from other pages would be old, and it breaks down over a second LaTeX document.
+    """
+    found, _ = get_final_config(user_yaml=ROOT / "_config.yml", sourcedir=ROOT, cli_config={"latex_individualpages": False})
+    extensions = [*found["extensions"], *settings.pop("extensions", [])]
+    settings = found | settings | {"extensions": extensions, "nb_execution_cache_path": str(CACHE), "nitpicky": True}
+    with patch_docutils(), docutils_namespace():
+        app = Sphinx(ROOT, None, out, doctrees, builder, confoverrides=settings, status=None, warningiserror=True, keep_going=True)
+        app.build(force_all=True)
+    return app.statuscode == 0

@@ -1,0 +1,114 @@
+"""After any edit, the site is the site: what a build from nothing of the same files would make, byte for byte.
+
+Random sequences of edits on a small book. `SEQUENCES=30 pytest tests/test_any_edit.py` tries more of them.
+"""
+
+import os
+import random
+import shutil
+
+import pytest
+
+from small_book import REFERENCES, build, make, site, write_chapter, write_toc
+
+
+class Writer:
+    """Somebody who edits a book; what is on a page follows from `chapters`, `order` and `title`."""
+
+    def __init__(self, folder, seed):
+        self.folder, self.random, self.serial = make(folder), random.Random(seed), 0
+        self.chapters = {name: {"words": "Some words.", "value": 1, "label": f"label-{name}"} for name in ("one", "two", "three")}
+        self.order = ["one", "two", "three"]
+        (self.folder / "index.md").write_text("# A small book\n\n```{bibliography}\n```\n")
+        self.write()
+
+    def write(self):
+        """Write every file."""
+        for path in (self.folder / "chapters").glob("*.md"):
+            if path.stem not in self.chapters:
+                path.unlink()
+        for name, chapter in self.chapters.items():
+            others = [other for other in self.order if other != name]
+            text = "\n\n".join([
+                chapter["words"], "$x = {{{value}}}$, see {{cite:t}}`one`.".format(**chapter),
+                *(f"See {{ref}}`{self.chapters[other]['label']}`: {{glue:text}}`{other}.md::value:.2f`." for other in others),
+                f"({chapter['label']})=\n## Section of {name}, {chapter['label']}"])
+            write_chapter(self.folder, name, f"import mlm\nmlm.glue(value={chapter['value']}.0)", text)
+        write_toc(self.folder, *self.order)
+
+    def some(self):
+        return self.random.choice(self.order)
+
+    def new(self):
+        self.serial += 1
+        return f"new{self.serial}"
+
+    def words(self):
+        self.chapters[self.some()]["words"] = f"Words that are {self.new()}."
+
+    def old_time_stamp(self):
+        name = self.some()
+        self.chapters[name]["words"] = f"Words of long ago, {self.new()}."
+        self.write()
+        os.utime(self.folder / f"chapters/{name}.md", (1_000_000_000, 1_000_000_000))
+
+    def value(self):
+        self.chapters[self.some()]["value"] += 1
+
+    def label(self):
+        self.chapters[self.some()]["label"] = self.new()
+
+    def reorder(self):
+        self.random.shuffle(self.order)
+
+    def add(self):
+        name = self.new()
+        self.chapters[name] = {"words": "Some words.", "value": 1, "label": f"label-{name}"}
+        self.order.insert(self.random.randrange(len(self.order) + 1), name)
+
+    def remove(self):
+        if len(self.order) > 2:
+            name = self.some()
+            self.order.remove(name)
+            del self.chapters[name]
+
+    def rename(self):
+        name, new = self.some(), self.new()
+        self.order[self.order.index(name)] = new
+        self.chapters[new] = self.chapters.pop(name)
+
+    def bibliography(self):
+        (self.folder / "references.bib").write_text(REFERENCES.format(title=f"A book, {self.new()}"))
+
+    def move(self):
+        self.folder = self.folder.rename(self.folder.with_name(self.new() + " & more"))
+
+    def style(self):
+        with (self.folder / "book/front/assets/course.css").open("a") as sheet:
+            sheet.write(f"\n.article-container {{ --{self.new()}: 1; }}\n")
+
+    EDITS = (words, old_time_stamp, value, label, reorder, add, remove, rename, bibliography, move, style)
+
+    def edit(self):
+        """Make one edit; its name."""
+        kind = self.random.choice(self.EDITS)
+        kind(self)
+        if kind is not Writer.old_time_stamp:
+            self.write()
+        return kind.__name__
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("SEQUENCES", 2))))
+def test_a_build_after_edits_is_a_build_from_nothing(tmp_path, seed):
+    writer, done = Writer(tmp_path / "book", seed), []
+    for _ in range(4):
+        code, output = build(writer.folder)
+        assert code == 0, (done, output)
+        done += [writer.edit(), writer.edit()]
+    code, output = build(writer.folder)
+    assert code == 0, (done, output)
+    shutil.copytree(writer.folder, tmp_path / "fresh", symlinks=True, ignore=shutil.ignore_patterns("_build"))
+    code, output = build(tmp_path / "fresh")
+    assert code == 0, output
+    edited, fresh = site(writer.folder), site(tmp_path / "fresh")
+    assert [name for name in sorted({*edited, *fresh}) if edited.get(name) != fresh.get(name)] == [], done
