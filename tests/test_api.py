@@ -59,7 +59,8 @@ def test_docstrings_are_whole(name):
         assert not parameters or "Parameters" in sections
         described = re.split(r"\n\w[\w ]*\n-+\n", text.partition("Parameters\n----------\n")[2])[0]
         named = {part.strip(" *") for line in re.findall(r"^\S.*?(?= :|$)", described, flags=re.M) for part in line.split(",")}
-        assert named == set(parameters)
+        catch_all = {name for name, about in parameters.items() if about.kind is about.VAR_KEYWORD}
+        assert named | catch_all == set(parameters)
     elif not issubclass(value, Exception):
         assert "Attributes" in sections
 
@@ -133,3 +134,37 @@ def test_arguments_outside_their_domain(hsb, call, message):
     fit, fewer = (mlm.mixedlm("mathach ~ ses", data, groups="schid") for data in (hsb, hsb[:-1]))
     with pytest.raises((TypeError, ValueError), match=message):
         eval(f"mlm.{call}", {"mlm": mlm, "fit": fit, "fewer": fewer, "hsb": hsb})
+
+
+# ---- the page -----------------------------------------------------------------------------------
+
+PAGE = (ROOT / "chapters/api.md").read_text("utf-8")
+
+
+def test_the_page_has_every_name_once():
+    listed = [name.removeprefix("mlm.") for name in re.findall(r"^\.\. auto\w+:: (\S+)$", PAGE, flags=re.M)]
+    assert sorted(listed) == sorted(NAMES)
+
+
+def test_on_paper_each_name_has_its_first_line():
+    from book.extensions.latex import in_short
+
+    short = in_short(PAGE)
+    assert "- `mlm.p_value`: A p value as APA style prints it" in short and "- `mlm.figures.loess`: Local quadratic" in short
+    assert len(re.findall(r"^- `mlm\.", short, flags=re.M)) == len(NAMES) and "eval-rst" not in short and "```" not in short
+
+
+def test_the_built_page_has_signatures_sections_and_examples(site):
+    from bs4 import BeautifulSoup
+
+    page = BeautifulSoup((site / "chapters/api.html").read_text("utf-8"), "html.parser")
+    entries = {entry["id"].removeprefix("mlm."): entry.parent for entry in page.select("dl.py > dt.sig")}
+    assert set(NAMES) <= set(entries)
+    text = entries["joint_tests"].get_text()
+    assert "joint_tests(fit, contrasts=None)" in re.sub(r"\s+", " ", text) and "Fai & Cornelius" in re.sub(r"\s+", " ", text)
+    for name in FUNCTIONS:
+        entry = entries[name]
+        assert "Returns" in entry.get_text() and entry.select("div.doctest"), name
+    links = [link["href"] for chapter in ("software", "r-to-python")
+             for link in BeautifulSoup((site / f"chapters/{chapter}.html").read_text("utf-8"), "html.parser").select("article a")]
+    assert [link.split("#")[0] for link in links].count("api.html") == 2
