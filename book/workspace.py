@@ -6,7 +6,6 @@ belong to an `execution_key`, and read pages to the digests of their sources.
 """
 
 import calendar
-import fcntl
 import hashlib
 import json
 import logging
@@ -27,6 +26,11 @@ from jupyter_cache.executors import load_executor
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 from sqlalchemy.exc import DatabaseError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where `make` refuses and `jupyter-book build .` needs no turn
+    fcntl = None
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILT = ROOT / "_build"
@@ -158,6 +162,8 @@ def use_plain_kernels(folder: Path) -> None:
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel of this environment, not the user's
     # One chapter runs on each core already: more threads of linear algebra only get in each other's way.
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+    # Figures name the day on which they were drawn: one for all, since outputs are kept from commit to commit.
+    os.environ["SOURCE_DATE_EPOCH"] = "0"
 
 
 def execute(paths: list[Path]) -> None:
@@ -214,6 +220,8 @@ def run_sphinx(builder: str, out: Path, doctrees: Path, **settings) -> bool:
     """
     found, _ = get_final_config(user_yaml=ROOT / "_config.yml", sourcedir=ROOT, cli_config={"latex_individualpages": False})
     extensions = [*found["extensions"], *settings.pop("extensions", [])]
+    # Two builds of the same commit are the same bytes, and "last updated" is its date.
+    os.environ["SOURCE_DATE_EPOCH"] = last_change()
     settings = found | settings | {"extensions": extensions, "nb_execution_cache_path": str(CACHE), "nitpicky": True}
     with patch_docutils(), docutils_namespace():
         app = Sphinx(ROOT, None, out, doctrees, builder, confoverrides=settings, status=None, warningiserror=True, keep_going=True)

@@ -50,6 +50,12 @@ def test_an_altered_file_is_refused(tmp_path, alter, message):
         mlm.load_hsb(path)
 
 
+def test_ends_of_lines_as_on_windows_are_no_alteration(tmp_path, hsb):
+    path = tmp_path / "hsb.csv"
+    path.write_bytes(PATH.read_bytes().replace(b"\n", b"\r\n"))
+    pd.testing.assert_frame_equal(mlm.load_hsb(path), hsb)
+
+
 def test_check_sum_of_the_data_card():
     assert mlm.data.SHA256 in (PATH.parent / "README.md").read_text()
 

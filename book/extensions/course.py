@@ -14,21 +14,41 @@ import sys
 import time
 from pathlib import Path
 
+import plotly
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.util import logging
 from sphinxcontrib.katex import KaTeXServer
 
 from book.extensions import launch, page
-from book.workspace import FRONT, PICTURES, ROOT
+from book.workspace import FRONT, PICTURES, ROOT, draw_pictures
+
+logger = logging.getLogger(__name__)
 
 # Not below a folder called `_static`: Jupyter Book would load every script and
 # style sheet in it on every page, synchronously.
+NPM = FRONT / "node_modules"
 PARTS = {
-    "katex/dist/katex.min.css": "katex/katex.min.css",
-    "katex/dist/fonts": "katex/fonts",
-    "plotly.js-basic-dist-min/plotly-basic.min.js": "plotly-basic.min.js",
+    NPM / "katex/dist/katex.min.css": "katex/katex.min.css",
+    NPM / "katex/dist/fonts": "katex/fonts",
+    NPM / "plotly.js-basic-dist-min/plotly-basic.min.js": "plotly-basic.min.js",
 }
+# What stands in where `jupyter-book build .` was called without them: plotly's own bundle, five times as large.
+WITHOUT_NPM = {Path(plotly.__file__).parent / "package_data/plotly.min.js": "plotly-basic.min.js"}
+
+
+def do_without_npm(app: Sphinx, config: Config) -> None:
+    """Set mathematics the stock way where the parts from npm are not installed."""
+    if not NPM.exists():
+        config.html_math_renderer, config.katex_css_path = "mathjax", "katex-math.css"
+        logger.info("Stock looks, for want of npm's parts: `make site` sets the mathematics and makes the pages light.")
+
+
+def refuse_other_builders(app: Sphinx) -> None:
+    """Say in one line which command makes a PDF."""
+    if app.builder.name == "singlehtml" or app.builder.format == "latex" and "book.extensions.latex" not in app.extensions:
+        sys.exit("This book's PDF is made by `make pdf`, its slides' by `make handout`.")
 
 
 def copy_parts(app: Sphinx, exception: Exception | None) -> None:
@@ -36,8 +56,8 @@ def copy_parts(app: Sphinx, exception: Exception | None) -> None:
     if exception or app.builder.format != "html":
         return
     static = Path(app.outdir) / "_static"
-    for source, target in PARTS.items():
-        source, target = FRONT / "node_modules" / source, static / target
+    for source, target in (PARTS if NPM.exists() else WITHOUT_NPM).items():
+        target = static / target
         if source.is_dir():
             # KaTeX lists woff2 first and every browser since 2018 reads it.
             shutil.copytree(source, target, dirs_exist_ok=True,
@@ -45,9 +65,7 @@ def copy_parts(app: Sphinx, exception: Exception | None) -> None:
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-    card = PICTURES / "card.png"
-    if card.exists():
-        shutil.copyfile(card, static / "card.png")
+    shutil.copyfile(PICTURES / "card.png", static / "card.png")
 
 
 def set_minus_signs(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -120,6 +138,9 @@ def start_katex(cls: type, rundir: Path, timeout: float) -> tuple[subprocess.Pop
 def setup(app: Sphinx) -> dict:
     sys.path.insert(0, str(ROOT / "chapters"))  # autodoc imports mlm
     KaTeXServer.start_server_process = classmethod(start_katex)
+    app.connect("config-inited", do_without_npm)
+    app.connect("builder-inited", refuse_other_builders)
+    app.connect("builder-inited", lambda app: draw_pictures())
     app.connect("config-inited", name_the_site)
     launch.setup(app)
     page.setup(app)

@@ -179,7 +179,7 @@ def add_scripts(app: Sphinx, pagename: str, templatename: str, context: dict, do
 def minify(app: Sphinx, exception: Exception | None) -> None:
     """Leave comments and long names out of the scripts that readers load: a third of their weight."""
     folder = Path(app.outdir) / "_static/explorers"
-    if not exception and app.builder.format == "html" and folder.exists():
+    if not exception and app.builder.format == "html" and folder.exists() and (FRONT / "node_modules").exists():
         subprocess.run([FRONT / "node_modules/.bin/esbuild", "--minify", "--allow-overwrite", "--log-level=warning",
                         f"--outdir={folder}", *sorted(folder.glob("*.js"))], check=True)
 

@@ -9,7 +9,6 @@ and titles are quoted from page to page. If nothing has changed, nothing is done
 """
 
 import argparse
-import os
 import shutil
 import sys
 import time
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from book.steps import notebooks, slides
 from book.steps.finish import finish_pages
-from book.workspace import (BUILT, DECK, PDFS, PICTURES, ROOT, SITE, WORK, course_notebooks, draw_pictures, execute, last_change,
+from book.workspace import (BUILT, DECK, PDFS, PICTURES, ROOT, SITE, WORK, course_notebooks, execute,
                             pdf_key, prepare, read_pages, run_sphinx, site_key, turn)
 
 KEY = BUILT / "site-key"  # of the site that is published
@@ -57,9 +56,6 @@ def build() -> None:
         print(f"Nothing has changed: {SITE.relative_to(ROOT)} is as it should be.")
         return
     prepare()
-    # Two builds of the same commit are the same bytes, and "last updated" is its date.
-    os.environ["SOURCE_DATE_EPOCH"] = last_change()
-    draw_pictures()
     execute(course_notebooks())
     pages, fresh = WORK / "_build" / "html", SITE.with_name("html.new")
     shutil.rmtree(pages, ignore_errors=True)  # pages that no longer exist among them

@@ -19,7 +19,7 @@ from pathlib import Path
 import matplotlib
 from fontTools.ttLib import TTFont
 
-from book.workspace import PDFS, ROOT, course_notebooks, draw_pictures, execute, last_change, pdf_key, prepare, run_sphinx, turn
+from book.workspace import PDFS, ROOT, course_notebooks, execute, last_change, pdf_key, prepare, run_sphinx, turn
 
 PACKAGES = [line for line in (ROOT / "book/debian.txt").read_text().split() if line.startswith(("tex", "fonts-", "latex"))]
 FONT = "texgyrepagella-regular.otf"
@@ -80,9 +80,7 @@ def build() -> None:
     if lack:
         sys.exit(lack)
     key = pdf_key()
-    os.environ["SOURCE_DATE_EPOCH"] = last_change()
     prepare()
-    draw_pictures()
     execute(course_notebooks())
     folder = PDFS / "latex"
     shutil.rmtree(folder, ignore_errors=True)

@@ -10,7 +10,6 @@ hosts for MathJax and more, and fit code and its output into a slide one below t
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -24,7 +23,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from book.outputs import glued_values, read_executed, set_numbers
-from book.workspace import BUILT, DECK, FRONT, ROOT, execute, last_change, prepare, turn
+from book.workspace import BUILT, DECK, FRONT, ROOT, execute, prepare, turn
 
 OUT = BUILT / "slides"
 PARTS = {
@@ -181,7 +180,6 @@ def write_deck(folder: Path, book: str | None = None, deck: Path = DECK) -> int:
 
 
 def main() -> None:
-    os.environ["SOURCE_DATE_EPOCH"] = last_change()
     with turn():
         prepare()
         execute([DECK])

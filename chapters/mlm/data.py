@@ -40,6 +40,7 @@ def load_hsb(path=None, labels=False):
     FileNotFoundError
         The file is not there.
     ValueError
+<<<<<<< HEAD
         The file is not, byte for byte, the one the course was written with.
 
     Examples
@@ -49,12 +50,15 @@ def load_hsb(path=None, labels=False):
       schid schtype    ses  mathach
     0  1224  public -1.528    5.876
     1  1224  public -0.588   19.708
+=======
+        The file is not the one the course was written with, line for line.
+>>>>>>> main
     """
     path = Path(path or PATH)
     remedy = "Restore it with `git checkout data/hsb.csv` or download the course again."
     if not path.is_file():
         raise FileNotFoundError(f"The data file {path.name} is not in {path.parent}. {remedy}")
-    content = path.read_bytes()
+    content = path.read_bytes().replace(b"\r\n", b"\n")  # Git on Windows may have changed the ends of lines
     found = hashlib.sha256(content).hexdigest()
     if found != SHA256:
         lines = content.decode("utf-8", errors="replace").splitlines()

@@ -304,7 +304,7 @@ Certificate.__doc__ = """What was checked at the optimum of a fit, in deviance u
     --------
     >>> import mlm
     >>> certificate = mlm.mixedlm("mathach ~ ses", mlm.load_hsb(), groups="schid").certificate
-    >>> certificate.newton < certificate.tolerance
+    >>> bool(certificate.newton < certificate.tolerance)
     True
     """
 

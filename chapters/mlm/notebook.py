@@ -22,7 +22,7 @@ def glue(**values):
 
     The text writes ``{glue:text}`name:.2f```. The output has the form that
     ``myst_nb.glue`` gives it; here NumPy scalars become plain numbers first, since
-    the text could not format ``np.float64(2.19)``, and the last digits, which differ
+    the text could not format their representation, and the last digits, which differ
     from processor to processor, are left out.
 
     Parameters

@@ -121,7 +121,10 @@ def _codes(labels, data, groups):
     elif np.ndim(groups) != 1 or len(groups) != len(data):
         raise ValueError(f"groups must have a label for each of the {len(data)} rows; its shape is {np.shape(groups)}.")
     elif isinstance(groups, pd.Series) and not groups.index.equals(data.index):
-        raise ValueError("groups must have the index of the data; give groups.to_numpy() if the order is that of the rows.")
+        if not groups.index.is_unique or not groups.index.sort_values().equals(data.index.sort_values()):
+            raise ValueError("groups must have the index of the data; give groups.to_numpy() if their order is that of the "
+                             "rows.")
+        groups = groups.reindex(data.index)
     given = pd.Index(groups)
     old, new = (_kind(index.dropna()) for index in (labels, given))
     if new not in (old, "nothing"):
