@@ -40,8 +40,7 @@ def load_hsb(path=None, labels=False):
     FileNotFoundError
         The file is not there.
     ValueError
-<<<<<<< HEAD
-        The file is not, byte for byte, the one the course was written with.
+        The file is not the one the course was written with, line for line.
 
     Examples
     --------
@@ -50,9 +49,6 @@ def load_hsb(path=None, labels=False):
       schid schtype    ses  mathach
     0  1224  public -1.528    5.876
     1  1224  public -0.588   19.708
-=======
-        The file is not the one the course was written with, line for line.
->>>>>>> main
     """
     path = Path(path or PATH)
     remedy = "Restore it with `git checkout data/hsb.csv` or download the course again."
