@@ -18,8 +18,8 @@ def describe(data):
     pandas.DataFrame
         A row a column of `data`: n, mean, sd, median, trimmed (mean without the
         lowest and highest tenth), mad (times 1.4826, so that it estimates the SD of
-        normal data), min, max, range, skew and kurtosis (third moments over sd**3,
-        fourth over sd**4 minus 3: type 3 of Joanes & Gill, 1998), se.
+        normal data), min, max, range, skew and kurtosis (third moments over ``sd**3``,
+        fourth over ``sd**4`` minus 3: type 3 of Joanes & Gill, 1998), se.
 
     Raises
     ------

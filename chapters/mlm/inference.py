@@ -21,7 +21,7 @@ def satterthwaite(fit, contrasts=None, level=0.95):
     """t tests and intervals of the fixed effects with Satterthwaite's degrees of freedom.
 
     The variance of an estimate, v, is itself estimated, with a variance that follows from the
-    information about the variances of the model; df = 2 v**2 / var(v) (Giesbrecht & Burns, 1985,
+    information about the variances of the model; ``df = 2 v**2 / var(v)`` (Giesbrecht & Burns, 1985,
     Biometrics 41, p. 480; as in lmerTest: Kuznetsova, Brockhoff & Christensen, 2017, J. Stat.
     Softw. 82(13), eq. 5).
 

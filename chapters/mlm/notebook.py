@@ -20,7 +20,7 @@ PREFIX = "application/papermill.record/"
 def glue(**values):
     """Keep numbers under names by which the text can quote them; shows nothing.
 
-    The text writes ``{glue:text}`name:.2f```. The output has the form that
+    The text quotes a number by MyST's role ``glue:text``, with ``name:.2f`` in it. The output has the form that
     ``myst_nb.glue`` gives it; here NumPy scalars become plain numbers first, since
     the text could not format their representation, and the last digits, which differ
     from processor to processor, are left out.
