@@ -104,5 +104,5 @@ def test_p_values_in_apa_style(p, text):
 
 
 def test_p_values_are_probabilities():
-    with pytest.raises(ValueError, match="between 0 and 1"):
+    with pytest.raises(ValueError, match="from 0 to 1"):
         tables.p_value(1.2)

@@ -291,6 +291,30 @@ def check_isSingular(case):
     return bool(case.fit.singular), case.r["lmer"]["singular"]
 
 
+def quarters(case):
+    """The data of means.R, with schools in four classes of size."""
+    quarter = pd.cut(case.hsb["size"], [0, 600, 1100, 1600, 3000], labels=["small", "medium", "large", "huge"])
+    return case.hsb.assign(quarter=quarter, sector=case.hsb.schtype.map({0: "public", 1: "Catholic"}))
+
+
+def check_joint_tests(case):
+    theirs = case.reference("means")["anova"]["two"]
+    fit = mlm.mixedlm("mathach ~ ses * quarter + quarter * sector + female", quarters(case), "schid")
+    ours = mlm.joint_tests(fit).loc[theirs["terms"]]
+    return np.column_stack([ours.F, ours.df1, ours.df2, np.log(ours.p)]), \
+        np.column_stack([theirs["F"], theirs["df1"], theirs["df2"], np.log(theirs["p"])])
+
+
+def check_emmeans(case):
+    fit = mlm.mixedlm("mathach ~ ses + quarter", quarters(case), "schid")
+    return mlm.marginal_means(fit, "quarter").to_numpy(), np.array(case.reference("means")["means"]["one"]["values"])
+
+
+def check_pairs(case):
+    fit, theirs = mlm.mixedlm("mathach ~ ses + quarter", quarters(case), "schid"), case.reference("means")["pairwise"]["one_tukey"]
+    return mlm.pairwise(fit, "quarter")[["estimate", "se", "df", "lower", "upper"]].to_numpy(), np.array(theirs["values"])[:, :5]
+
+
 def check_lmerTest(case):
     table = mlm.satterthwaite(case.fit)
     theirs = np.array(case.r["lmer"]["lmertest"])

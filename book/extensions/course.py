@@ -135,6 +135,7 @@ def start_katex(cls: type, rundir: Path, timeout: float) -> tuple[subprocess.Pop
 
 
 def setup(app: Sphinx) -> dict:
+    sys.path.insert(0, str(ROOT / "chapters"))  # autodoc imports mlm
     KaTeXServer.start_server_process = classmethod(start_katex)
     app.connect("config-inited", do_without_npm)
     app.connect("builder-inited", refuse_other_builders)

@@ -5,8 +5,10 @@ and back. Tables of data frames are set with booktabs from the same HTML that th
 Numbers of figures and equations are the site's. `handout.sty` holds the layout.
 """
 
+import inspect
 import re
 import textwrap
+from operator import attrgetter
 from pathlib import Path
 
 import jupytext
@@ -387,8 +389,22 @@ class slide(nodes.General, nodes.Element):
     """A slide, beside lines for notes."""
 
 
+def in_short(page: str) -> str:
+    """A page of docstrings as a list: of each function its first line."""
+    import mlm
+
+    def first_line(match):
+        name = match[1].removeprefix("mlm.")
+        return f"- `mlm.{name}`: {inspect.getdoc(attrgetter(name)(mlm)).splitlines()[0]}"
+
+    page = re.sub(r"^```(\{eval-rst\}\n\.\. currentmodule:: mlm\n)?", "", page, flags=re.MULTILINE)
+    return re.sub(r"^\.\. auto\w+:: (\S+)$", first_line, page, flags=re.MULTILINE)
+
+
 def for_paper(app: Sphinx, docname: str, source: list[str]) -> None:
     """Of the deck's cells, leave what its slides show: neither the speaker's notes nor hidden code."""
+    if docname == "chapters/api":
+        source[0] = in_short(source[0])
     if docname != DECK:
         return
     deck = jupytext.reads(source[0], fmt="md:myst")

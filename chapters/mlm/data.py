@@ -41,6 +41,14 @@ def load_hsb(path=None, labels=False):
         The file is not there.
     ValueError
         The file is not the one the course was written with, line for line.
+
+    Examples
+    --------
+    >>> import mlm
+    >>> mlm.load_hsb(labels=True)[["schid", "schtype", "ses", "mathach"]].head(2)
+      schid schtype    ses  mathach
+    0  1224  public -1.528    5.876
+    1  1224  public -0.588   19.708
     """
     path = Path(path or PATH)
     remedy = "Restore it with `git checkout data/hsb.csv` or download the course again."

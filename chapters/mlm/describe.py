@@ -18,8 +18,22 @@ def describe(data):
     pandas.DataFrame
         A row a column of `data`: n, mean, sd, median, trimmed (mean without the
         lowest and highest tenth), mad (times 1.4826, so that it estimates the SD of
-        normal data), min, max, range, skew and kurtosis (third moments over sd**3,
-        fourth over sd**4 minus 3: type 3 of Joanes & Gill, 1998), se.
+        normal data), min, max, range, skew and kurtosis (third moments over ``sd**3``,
+        fourth over ``sd**4`` minus 3: type 3 of Joanes & Gill, 1998), se.
+
+    Raises
+    ------
+    TypeError
+        `data` is no data frame.
+
+    Examples
+    --------
+    >>> import mlm
+    >>> mlm.describe(mlm.load_hsb())[["n", "mean", "sd"]].round(2).loc[["ses", "mathach"]]
+                 n   mean    sd
+    variable
+    ses       7185   0.00  0.78
+    mathach   7185  12.75  6.88
     """
     def row(x):
         x = x.dropna().to_numpy(float)
@@ -50,6 +64,19 @@ def between_within(data, columns, groups):
         A row a column: ``mean``, ``sd_within`` (pooled), ``sd_of_means``, ``ICC1`` (how
         alike two members of a group are) and ``ICC2`` (reliability of a group mean),
         with the mean group size for k (Shrout & Fleiss, 1979; Bliese, 2000).
+
+    Raises
+    ------
+    KeyError
+        `columns` or `groups` is no column.
+
+    Examples
+    --------
+    >>> import mlm
+    >>> mlm.between_within(mlm.load_hsb(), ["mathach"], "schid").round(2)
+               mean  sd_within  sd_of_means  ICC1  ICC2
+    variable
+    mathach   12.75       6.26         3.12  0.17   0.9
     """
     grouped = data.groupby(groups, observed=True)
     n, sizes = len(data), grouped.size()
@@ -79,5 +106,16 @@ def center_within(x, groups):
     -------
     pandas.Series, shape (n,)
         In the unit of `x`, with mean 0 in every group.
+
+    Raises
+    ------
+    TypeError
+        `x` does not hold numbers.
+
+    Examples
+    --------
+    >>> import mlm, pandas as pd
+    >>> mlm.center_within(pd.Series([1.0, 3.0, 10.0]), pd.Series(["a", "a", "b"])).tolist()
+    [-1.0, 1.0, 0.0]
     """
     return x - x.groupby(groups, observed=True).transform("mean")

@@ -11,7 +11,17 @@ import patsy
 
 
 class MissingRows(UserWarning):
-    """Rows with missing values were left out."""
+    """Rows with missing values were left out.
+
+    Examples
+    --------
+    >>> import mlm, warnings
+    >>> hsb = mlm.load_hsb()
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     fit = mlm.mixedlm("mathach ~ ses", hsb.assign(ses=hsb.ses.mask(hsb.ses > 2)), groups="schid")
+    >>> caught[0].category is mlm.MissingRows, fit.nobs
+    (True, 7184)
+    """
 
 
 @lru_cache(maxsize=256)

@@ -22,7 +22,23 @@ ACHIEVEMENT, SES = "Mathematics achievement", "Socio-economic status (SES)"
 
 
 def use_course_style():
-    """Make figures and tables of this session look as on the course's site."""
+    """Make figures and tables of this session look as on the course's site.
+
+    Sets seaborn's, plotly's and pandas' defaults and, in a notebook, how data frames are shown.
+
+    Returns
+    -------
+    None
+
+    Examples
+    --------
+    >>> import mlm, pandas as pd
+    >>> before = pd.get_option("display.precision"), pd.get_option("display.max_rows")
+    >>> mlm.use_course_style()
+    >>> pd.get_option("display.precision")
+    3
+    >>> pd.set_option("display.precision", before[0], "display.max_rows", before[1])
+    """
     sns.set_theme(style="ticks", context="notebook", rc={
         "figure.figsize": (6, 3.8), "figure.constrained_layout.use": True,
         "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
@@ -63,11 +79,24 @@ def loess(x, y, at, span=0.75):
     Returns
     -------
     numpy.ndarray, shape (m,)
+        In the unit of `y`.
+
+    Raises
+    ------
+    ValueError
+        A point of `at` lies outside the range of `x`.
 
     Notes
     -----
     The same code as R's (Cleveland, Grosse & Shyu, 1992). statsmodels' ``lowess`` is
     another estimator: local lines, made robust by reweighting.
+
+    Examples
+    --------
+    >>> import mlm
+    >>> hsb = mlm.load_hsb()
+    >>> mlm.figures.loess(hsb["ses"][:550], hsb["mathach"][:550], [-1, 0, 1]).round(1).tolist()
+    [8.3, 11.7, 16.9]
     """
     fit = _loess(np.asarray(x, float), np.asarray(y, float), span=span, degree=2)
     fit.fit()
@@ -75,7 +104,29 @@ def loess(x, y, at, span=0.75):
 
 
 def ols_line(x, y):
-    """Intercept and slope of the least-squares line."""
+    """Intercept and slope of the least-squares line.
+
+    Parameters
+    ----------
+    x, y : array_like, shape (n,)
+
+    Returns
+    -------
+    intercept, slope : float
+        In the unit of `y`, and in that over the unit of `x`.
+
+    Raises
+    ------
+    TypeError
+        There is no point, or one of them has no partner.
+
+    Examples
+    --------
+    >>> import mlm
+    >>> intercept, slope = mlm.figures.ols_line([0, 1, 2], [1, 3, 5])
+    >>> print(f"{intercept:.1f}, {slope:.1f}")
+    1.0, 2.0
+    """
     slope, intercept = np.polyfit(x, y, 1)
     return intercept, slope
 
@@ -83,10 +134,29 @@ def ols_line(x, y):
 def ols_lines(data):
     """The least-squares line of achievement on SES in each school on its own.
 
+    Parameters
+    ----------
+    data : pandas.DataFrame
+        With columns ``schid``, ``ses`` and ``mathach``.
+
     Returns
     -------
     pandas.DataFrame, one row a school
         Columns ``intercept`` (points), ``slope`` (points per unit of SES) and ``n``.
+
+    Raises
+    ------
+    KeyError
+        A column is not there.
+
+    Examples
+    --------
+    >>> import mlm
+    >>> mlm.figures.ols_lines(mlm.load_hsb()).head(2).round(2)
+           intercept  slope   n
+    schid
+    1224       10.81   2.51  47
+    1288       13.11   3.26  25
     """
     schools = data.groupby("schid", observed=True)
     lines = {name: ols_line(school["ses"], school["mathach"]) for name, school in schools}
@@ -109,6 +179,18 @@ def scatter_with_lines(data, ax=None, smooth=True, title=None):
     Returns
     -------
     matplotlib.axes.Axes
+
+    Raises
+    ------
+    KeyError
+        A column is not there.
+
+    Examples
+    --------
+    >>> import mlm
+    >>> ax = mlm.figures.scatter_with_lines(mlm.load_hsb()[:100], title="Two schools")
+    >>> ax.get_xlabel(), ax.get_title()
+    ('Socio-economic status (SES)', 'Two schools')
     """
     ax = ax or plt.gca()
     grid = np.linspace(data["ses"].min(), data["ses"].max(), 80)
@@ -127,10 +209,31 @@ def scatter_with_lines(data, ax=None, smooth=True, title=None):
 def school_panels(data, columns=4, height=820):
     """A panel a school, each with its students, its OLS line and its LOESS curve.
 
+    Parameters
+    ----------
+    data : pandas.DataFrame
+        With columns ``schid``, ``ses`` and ``mathach``.
+    columns : int, default 4
+        Panels in a row.
+    height : int, default 820
+        Of the figure, in pixels.
+
     Returns
     -------
     plotly.graph_objects.Figure
         Pointing at a student names the school, SES and achievement.
+
+    Raises
+    ------
+    KeyError
+        A column is not there.
+
+    Examples
+    --------
+    >>> import mlm
+    >>> figure = mlm.figures.school_panels(mlm.load_hsb()[:100])
+    >>> [title.text for title in figure.layout.annotations]
+    ['1224', '1288', '1296']
     """
     schools = data["schid"].unique()
     figure = make_subplots(rows=-(-len(schools) // columns), cols=columns, shared_xaxes="all", shared_yaxes="all",
@@ -168,11 +271,27 @@ def school_lines(lines, x, names=("intercept", "slope"), height=460):
         Index: school; columns: `names` and ``sector``.
     x : (float, float)
         The range of SES over which the lines are drawn.
+    names : (str, str)
+        The columns with the intercepts and the slopes.
+    height : int, default 460
+        Of the figure, in pixels.
 
     Returns
     -------
     plotly.graph_objects.Figure
         Pointing at a line's end names the school and its equation.
+
+    Raises
+    ------
+    KeyError
+        A column is not there, or a sector is neither ``public`` nor ``Catholic``.
+
+    Examples
+    --------
+    >>> import mlm
+    >>> lines = mlm.figures.ols_lines(mlm.load_hsb()).assign(sector="public")
+    >>> len(mlm.figures.school_lines(lines, x=(-2, 2)).data)
+    160
     """
     figure = go.Figure()
     ends = np.asarray(x, float)

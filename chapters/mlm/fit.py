@@ -21,7 +21,18 @@ from .likelihood import Products, estimate
 
 
 class SingularFit(UserWarning):
-    """The best fit lies on the boundary: a variance of 0 or a correlation of +-1."""
+    """The best fit lies on the boundary: a variance of 0 or a correlation of +-1.
+
+    Examples
+    --------
+    >>> import mlm, warnings
+    >>> hsb = mlm.load_hsb()
+    >>> few = hsb[hsb.schid.isin(hsb.schid.unique()[:5])]
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     fit = mlm.mixedlm("mathach ~ ses", few, groups="schid", re_formula="~ ses")
+    >>> print(caught[0].message)
+    Singular fit: the best estimate of the correlation of Intercept and ses is +1.
+    """
 
 
 def mixedlm(formula, data, groups, re_formula=None, reml=True):
@@ -59,6 +70,17 @@ def mixedlm(formula, data, groups, re_formula=None, reml=True):
         The best fit has a variance of 0 or a correlation of +-1.
     MissingRows
         Rows were left out.
+
+    Examples
+    --------
+    >>> import mlm
+    >>> fit = mlm.mixedlm("mathach ~ ses", mlm.load_hsb(), groups="schid", re_formula="~ ses")
+    >>> fit.fe_params.round(2).to_dict()
+    {'Intercept': 12.67, 'ses': 2.39}
+    >>> fit.cov_re.round(2)
+               Intercept   ses
+    Intercept       4.83 -0.15
+    ses            -0.15  0.41
     """
     env = patsy.EvalEnvironment.capture(0, reference=1)
     design = Design.read(formula, data, groups, re_formula, env)
@@ -91,6 +113,13 @@ class MixedResults(MixedLMResults):
         Empty, or what makes the fit singular.
     certificate : Certificate
         What was checked at the optimum, see `certify`, and how often the deviance was computed.
+
+    Examples
+    --------
+    >>> import mlm
+    >>> fit = mlm.mixedlm("mathach ~ ses", mlm.load_hsb(), groups="schid")
+    >>> isinstance(fit, mlm.MixedResults), round(fit.llf, 2), round(fit.scale, 2)
+    (True, -23322.58, 37.03)
     """
 
     llf = None  # set for each fit; statsmodels has a read-only property of this name

@@ -25,7 +25,14 @@ UNIDENTIFIED = 1e-10  # information about one direction of T over that about the
 
 
 class NotCertified(RuntimeError):
-    """No point was found that passes the checks of `certify`; the message has the figures."""
+    """No point was found that passes the checks of `certify`; the message has the figures.
+
+    Examples
+    --------
+    >>> import mlm
+    >>> issubclass(mlm.NotCertified, RuntimeError)
+    True
+    """
 
 
 # ------------------------------------------------------------------ the data, boiled down
@@ -276,6 +283,30 @@ def certify(T, at, data):
 def rounding(at, data):
     """Digits that the deviance loses: the residual sum of squares is a difference of sums."""
     return 1e-14 * data.n * data.total[..., -1, -1] / at.r2
+
+
+Certificate.__doc__ = """What was checked at the optimum of a fit, in deviance units.
+
+    Attributes
+    ----------
+    newton : float
+        By how much Newton's next step would lower the deviance.
+    boundary : float
+        By how much more variance in the best direction would lower it.
+    eigenvalue : float
+        The smallest eigenvalue of the deviance's gradient in the covariance matrix.
+    tolerance : float
+        What `newton` and `boundary` have to stay below.
+    starts, evaluations : int
+        How many searches there were, and how often the deviance was computed.
+
+    Examples
+    --------
+    >>> import mlm
+    >>> certificate = mlm.mixedlm("mathach ~ ses", mlm.load_hsb(), groups="schid").certificate
+    >>> bool(certificate.newton < certificate.tolerance)
+    True
+    """
 
 
 def minimise(data, reml, L, steps=200):

@@ -11,18 +11,34 @@ from IPython.display import display
 from pandas.api.types import is_numeric_dtype
 
 from . import twin
-from .tables import p_value
+from .formats import decimals, p_value, text
 
+PROBABILITIES = "p", "p_naive"  # columns of p values
 PREFIX = "application/papermill.record/"
 
 
 def glue(**values):
     """Keep numbers under names by which the text can quote them; shows nothing.
 
-    The text writes ``{glue:text}`name:.2f```. The output has the form that
+    The text quotes a number by MyST's role ``glue:text``, with ``name:.2f`` in it. The output has the form that
     ``myst_nb.glue`` gives it; here NumPy scalars become plain numbers first, since
-    the text could not format ``np.float64(2.19)``, and the last digits, which differ
+    the text could not format their representation, and the last digits, which differ
     from processor to processor, are left out.
+
+    Parameters
+    ----------
+    **values
+        The values, by name.
+
+    Returns
+    -------
+    None
+
+    Examples
+    --------
+    >>> import mlm
+    >>> mlm.glue(gamma10=2.19)
+    {'application/papermill.record/text/plain': '2.19'}
     """
     for name, value in values.items():
         value = value.item() if isinstance(value, np.generic) else value
@@ -31,23 +47,32 @@ def glue(**values):
                 metadata={"scrapbook": {"name": name, "mime_prefix": PREFIX}})
 
 
+def written(value, column, precision):
+    """A cell as text: p values as APA style has them, small numbers with two digits rather than as 0."""
+    if not isinstance(value, (float, np.floating)):
+        return value
+    if np.isnan(value):
+        return ""
+    if column in PROBABILITIES and 0 <= value <= 1:
+        return p_value(value)
+    # what is smaller is a rounding error
+    return text(value, decimals(value, precision) if 1e-8 < abs(value) < 0.5 * 0.1**precision else precision)
+
+
 def frame_to_html(frame, precision=None):
     """A data frame as a table that a screen reader can follow.
 
     pandas' own table has empty header cells and no row headers' scope. With
     ``frame.attrs["row_groups"]`` the first level of row labels becomes headings.
     """
-    frame, precision = _p_as_text(frame), pd.get_option("display.precision") if precision is None else precision
+    precision = pd.get_option("display.precision") if precision is None else precision
     limit = pd.get_option("display.max_rows")
     cut = limit and len(frame) > limit and not frame.attrs.get("row_groups")
     shown = pd.concat([frame.head(limit // 2), frame.tail(limit // 2)]) if cut else frame
 
-    def cell(value, numeric):
-        if isinstance(value, (float, np.floating)):
-            # + 0 after rounding: no minus before a zero
-            value = "" if np.isnan(value) else f"{round(value, precision) + 0:.{precision}f}".replace("-", "\N{MINUS SIGN}")
+    def cell(value, numeric, name):
         kind = "" if numeric else ' class="text"'
-        return f"<td{kind}>{html.escape(str(value))}</td>"
+        return f"<td{kind}>{html.escape(str(written(value, name, precision)))}</td>"
 
     def heading(name, scope):
         name = " ".join(map(str, name)) if isinstance(name, tuple) else str(name)
@@ -67,7 +92,7 @@ def frame_to_html(frame, precision=None):
             rows.append(f'<tr class="part"><th scope="rowgroup" colspan="{width}">{html.escape(group)}</th></tr>')
         labels = labels[grouped:]
         rows.append("<tr>" + "".join(heading(part, "row") for part in labels)
-                    + "".join(map(cell, row, numeric)) + "</tr>")
+                    + "".join(map(cell, row, numeric, shown.columns)) + "</tr>")
     if cut:
         gap = f'<tr><td colspan="{len(levels) + len(numeric)}">… {len(frame) - len(shown)} rows …</td></tr>'
         rows.insert(limit // 2, gap)
@@ -75,17 +100,14 @@ def frame_to_html(frame, precision=None):
             + "".join(rows) + "</tbody></table>")
 
 
-def _p_as_text(frame):
-    """The frame with its columns of p values in APA style: no p is 0.000."""
-    columns = [name for name in frame.columns if name in ("p", "p_naive") and is_numeric_dtype(frame[name])]
-    return frame.assign(**{name: frame[name].map(p_value, na_action="ignore").fillna("") for name in columns})
-
-
 def frame_to_latex(frame):
     """The same table for the handout, set with booktabs."""
-    frame = _p_as_text(frame)
-    text = frame.reset_index(level=0, drop=True) if frame.attrs.get("row_groups") else frame
-    table = text.to_latex(float_format=f"%.{pd.get_option('display.precision')}f", escape=True)
+    shown = frame.reset_index(level=0, drop=True) if frame.attrs.get("row_groups") else frame
+    kinds = "l" * shown.index.nlevels + "".join("r" if is_numeric_dtype(dtype) else "l" for dtype in shown.dtypes)
+    precision = pd.get_option("display.precision")
+    cells = [[written(value, name, precision) for value, name in zip(row, shown.columns)]
+             for row in shown.itertuples(index=False, name=None)]
+    table = pd.DataFrame(cells, shown.index, shown.columns, dtype=object).to_latex(escape=True, column_format=kinds)
     if not frame.attrs.get("row_groups"):
         return table
     # a heading before the first row of each part
@@ -109,12 +131,28 @@ def show(figure, alt):
     alt : str
         What somebody who can't see the figure needs in order to follow the argument.
 
+    Returns
+    -------
+    None
+
+    Raises
+    ------
+    ValueError
+        `alt` is empty, or the static twin can't draw something in the figure.
+
     Notes
     -----
     No stock renderer serves: each puts the whole library into every page or asks a
     foreign host for it. The page gets the figure's data; one script of the site draws it.
     Print and readers without JavaScript get the static twin. All forms are always given,
     since outputs are kept from build to build.
+
+    Examples
+    --------
+    >>> import mlm, plotly.graph_objects as go
+    >>> mlm.show(go.Figure(go.Scatter(x=[0, 1], y=[0, 2])), alt="A line that rises from 0 to 2.")
+    ... # doctest: +ELLIPSIS
+    {'text/html': '<div class="plotly-figure"...
     """
     if not alt.strip():
         raise ValueError("An interactive figure needs alt text: show(figure, alt='…').")
