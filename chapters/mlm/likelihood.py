@@ -7,21 +7,25 @@ deviance is a function of T alone (Bates, Maechler, Bolker & Walker, 2015, J. St
 Z'y of each group, and has simple first and second derivatives.
 
 In the order of the code: `Products`, the data boiled down; `deviance` and its derivatives;
-`minimise` (Newton's method), `certify` and `estimate`, which does both or raises.
+`minimise` (Newton's method) and `certify`; `estimate`, which finds the least deviance (with one
+variance ratio by the proof of `proof.least`, with more by a search) or raises.
 """
 
 from collections import namedtuple
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from itertools import product
 
 import numpy as np
 
 from .design import listed
+from .proof import least
 
 TOLERANCE = 1e-8  # deviance units by which a certified fit may still be improved
 COLLINEAR = 1e-10  # share of a column's length left after the other columns explain it
 EXACT = 1e-10  # share of the response's variance below which a residual counts as zero
-UNIDENTIFIED = 1e-10  # information about one direction of T over that about the best known one
+UNIDENTIFIED = 1e-10  # information about one direction of T over that there would be without the others
+LEVELS = np.array([0.03, 0.3, 3, 30, 300])  # variances to start from, times what makes group means half reliable
 
 
 class NotCertified(RuntimeError):
@@ -39,13 +43,15 @@ def orthonormal(matrix, names, what):
     length = np.sqrt(np.einsum("ij,ij->j", matrix, matrix))
     if not length.all():
         raise ValueError(f"The {what} column {names[np.argmin(length)]!r} is zero in every row.")
+    root_n = np.sqrt(len(matrix))
+    if len(names) == 1:
+        return matrix * (root_n / length), length[:, None] / root_n
     Q, R = np.linalg.qr(matrix / length)
     if R.size and np.abs(np.diag(R)).min() < COLLINEAR:
         weights = np.abs(np.linalg.svd(R)[2][-1])
         guilty = [name for name, weight in zip(names, weights) if weight > 1e-6]
         constant = f" ({guilty[-1]} is constant)" if len(guilty) == 2 and guilty[0] == "Intercept" else ""
         raise ValueError(f"The {what} columns {listed(guilty)} are collinear{constant}: leave one of them out.")
-    root_n = np.sqrt(len(matrix))
     Q *= root_n
     return Q, R * length / root_n
 
@@ -56,6 +62,8 @@ class Products:
 
     X and Z are replaced by their Q factors, X'X = Z'Z = n I, and y by its OLS residuals
     divided by their standard deviation. So units and origins do not matter to what follows.
+    Random effects without correlations are tied to their columns and to their origins: then
+    Z is scaled alone.
 
     Attributes
     ----------
@@ -71,6 +79,8 @@ class Products:
         OLS coefficients of the Q factor of X.
     unit : float
         Standard deviation of the OLS residuals, in units of the response.
+    correlated : bool
+        Whether T has covariances, or is diagonal.
     """
 
     groups: np.ndarray
@@ -82,12 +92,16 @@ class Products:
     Rz: np.ndarray
     ols: np.ndarray
     unit: float
+    correlated: bool = True
 
     @classmethod
-    def of(cls, design):
+    def of(cls, design, correlated=True):
         (n, p), q = design.X.shape, design.Z.shape[1]
         X, Rx = orthonormal(design.X, design.fixed, "fixed-effects")
         Z, Rz = orthonormal(design.Z, design.random, "random-effects")
+        if not correlated:
+            length = np.sqrt(np.einsum("ij,ij->j", design.Z, design.Z) / n)
+            Z, Rz = design.Z / length, np.diag(length)
         ols = X.T @ design.y / n
         residual = design.y - X @ ols
         unit = np.sqrt(residual @ residual / n)
@@ -106,12 +120,80 @@ class Products:
                 sums[:, a, b] = np.add.reduceat(columns[a] * columns[b], starts)
                 if b < q:
                     sums[:, b, a] = sums[:, a, b]
-        return cls(sums, n * np.eye(p + 1), n, p, q, Rx, Rz, ols, unit)
+        return cls(sums, n * np.eye(p + 1), n, p, q, Rx, Rz, ols, unit, correlated)
+
+    def some(self, i):
+        """These replicates (themselves, where all share one response)."""
+        return self if self.groups.ndim == 3 else replace(self, groups=self.groups[i], total=self.total[i])
+
+    @cached_property
+    def free(self):
+        """The elements of L, flattened, that may differ from 0."""
+        return np.arange(self.q**2) if self.correlated else np.arange(self.q) * (self.q + 1)
+
+    @cached_property
+    def directions(self):
+        """Orthonormal directions in which T can change, flattened, a row for each."""
+        q, eye = self.q, np.eye(self.q)
+        pairs = [(i, j) for i in range(q) for j in range(i + 1) if self.correlated or i == j]
+        both = np.array([np.outer(eye[i], eye[j]) + np.outer(eye[j], eye[i]) for i, j in pairs]).reshape(-1, q * q)
+        return both / np.linalg.norm(both, axis=1, keepdims=True)
+
+    @cached_property
+    def adjoint(self):
+        """det A_j, (..., J), and adj(A_j) Z_j'[Z X y] of the groups, for q = 2."""
+        A = adjugate(self.groups[..., :2])
+        turned = A @ self.groups
+        return turned[..., 0, 0], turned
 
 
 # ------------------------------------------------------------ the deviance and its minimum
 
 Evaluation = namedtuple("Evaluation", "value D K W v E coef r2 R")
+
+
+def adjugate(matrices):
+    """det(M) M^-1 of 2 x 2 matrices."""
+    turned = -matrices
+    turned[..., 0, 0], turned[..., 1, 1] = matrices[..., 1, 1], matrices[..., 0, 0]
+    return turned
+
+
+def solve(T, data):
+    """(I + Z_j'Z_j T)^-1 Z_j'[Z X y] of each group, and the log determinants of what is inverted.
+
+    For 2 x 2 matrices, adj(I + A T) = I + adj(T) adj(A): nothing is subtracted, and it is fast.
+    """
+    q, each = data.q, T[..., None, :, :]
+    if q == 1:
+        M = 1 + data.groups[..., :1] * each
+        return data.groups / M, np.log(M[..., 0, 0])
+    if q == 2:
+        det_A, turned = data.adjoint
+        turn = adjugate(T)
+        det_T = T[..., 0, 0] * T[..., 1, 1] - T[..., 0, 1] * T[..., 1, 0]
+        det = 1 + (data.groups[..., :2] * each).sum(axis=(-2, -1)) + det_T[..., None] * det_A
+        return (data.groups + turn[..., None, :, :] @ turned) / det[..., None, None], np.log(det)
+    M = np.eye(q) + data.groups[..., :q] @ each
+    return np.linalg.solve(M, data.groups), np.log(np.linalg.det(M))
+
+
+def profile(T, data, reml):
+    """The deviance at T, with what it was computed from: M^-1 Z'[Z X y], coef, r2, R and R'^-1."""
+    p, q, lead = data.p, data.q, T.shape[:-2]
+    df, J = data.n - p * reml, data.groups.shape[-3]
+    WC, log_det = solve(T, data)
+    explained = ((T[..., None, :, :] @ data.groups[..., q:]).reshape(*lead, J * q, p + 1).mT
+                 @ WC[..., q:].reshape(*lead, J * q, p + 1))
+    S = data.total - (explained + explained.mT) / 2
+    R = np.linalg.cholesky(S)
+    r2, R = R[..., p, p] ** 2, R[..., :p, :p]
+    to_fixed = np.linalg.inv(R).mT
+    coef = (to_fixed @ (to_fixed.mT @ S[..., :p, p:]))[..., 0]
+    value = df * (1 + np.log(2 * np.pi * r2 / df)) + log_det.sum(axis=-1)
+    if reml:
+        value = value + 2 * np.log(np.diagonal(R, axis1=-2, axis2=-1)).sum(axis=-1)
+    return value, WC, coef, r2, R, to_fixed
 
 
 def deviance(T, data, reml):
@@ -136,21 +218,10 @@ def deviance(T, data, reml):
         (p,); ``r2``, the residual sum of squares; ``R`` (p, p), lower triangular with
         R R' = X'V^-1 X.
     """
-    n, p, q = data.n, data.p, data.q
-    df, J, lead = n - p * reml, data.groups.shape[-3], T.shape[:-2]
-    each = T[..., None, :, :]
-    M = np.eye(q) + data.groups[..., :q] @ each
-    WC = np.linalg.solve(M, data.groups)
+    p, q, lead = data.p, data.q, T.shape[:-2]
+    df, J = data.n - p * reml, data.groups.shape[-3]
+    value, WC, coef, r2, R, to_fixed = profile(T, data, reml)
     W, C = WC[..., :q], WC[..., q:]
-    explained = (each @ data.groups[..., q:]).reshape(*lead, J * q, p + 1).mT @ C.reshape(*lead, J * q, p + 1)
-    S = data.total - (explained + explained.mT) / 2
-    R = np.linalg.cholesky(S)
-    r2, R = R[..., p, p] ** 2, R[..., :p, :p]
-    to_fixed = np.linalg.inv(R).mT
-    coef = (to_fixed @ (to_fixed.mT @ S[..., :p, p:]))[..., 0]
-    value = df * (1 + np.log(2 * np.pi * r2 / df)) + np.log(np.linalg.det(M)).sum(axis=-1)
-    value = value + 2 * reml * np.log(np.diagonal(R, axis1=-2, axis2=-1)).sum(axis=-1)
-
     weighted = np.sqrt(df / r2)[..., None, None]
     v = (C[..., p] - (C[..., :p] @ coef[..., None, :, None])[..., 0]) * weighted
     E = C[..., :p] @ to_fixed[..., None, :, :]
@@ -179,15 +250,6 @@ def projected(E):
     return sums @ sums.mT
 
 
-def information(at, reml, df):
-    """Expected second derivatives, as `Evaluation.K`."""
-    EE = reml * at.E @ at.E.mT
-    flat = (at.W - EE).sum(axis=0).reshape(-1, 1)
-    matrix = pairs(at.W - 2 * EE, at.W) + reml * projected(at.E) - flat @ flat.T / df
-    symmetric = symmetrizer(at.W.shape[-1])
-    return symmetric @ matrix @ symmetric
-
-
 @lru_cache
 def symmetrizer(q):
     """The projection of vectorised q x q matrices on the symmetric ones."""
@@ -207,17 +269,21 @@ def derivatives(L, at):
     return 2 * (at.D @ L).reshape(*lead, q * q), (4 * first + 2 * second).reshape(*lead, q * q, q * q)
 
 
-def newton_step(gradient, hessian):
-    """Newton's step downhill, and its decrement (twice the drop of the deviance it predicts).
+def newton_step(L, at, data):
+    """Newton's step downhill in L, and its decrement (twice the drop of the deviance it predicts).
 
     Curvatures count by their size: a negative one belongs to a saddle, to be left in the
     direction of descent, and a zero one to a rotation of L, which changes nothing.
     """
+    gradient, hessian = derivatives(L, at)
+    gradient, hessian = gradient[..., data.free], hessian[..., data.free[:, None], data.free]
     curvature, axes = np.linalg.eigh(hessian)
     size = np.abs(curvature)
     slopes = (axes.mT @ gradient[..., None])[..., 0]
     steps = slopes / np.maximum(size, 1e-9 * size.max(axis=-1, keepdims=True) + 1e-300)
-    return -(axes @ steps[..., None])[..., 0], (slopes * steps).sum(axis=-1)
+    step = np.zeros_like(L)
+    step.reshape(*L.shape[:-2], -1)[..., data.free] = -(axes @ steps[..., None])[..., 0]
+    return step, (slopes * steps).sum(axis=-1)
 
 
 def root(T, floor=0.0):
@@ -226,30 +292,22 @@ def root(T, floor=0.0):
     return axes * np.sqrt(np.maximum(values, floor))[..., None, :]
 
 
-def start(data, reml):
-    """A first L: one step of Fisher's scoring from the T that makes group means half reliable.
-
-    Raises ValueError if the information says that T cannot be identified: the random
-    effects, or the fixed effects of REML, leave directions of T that change nothing.
-    """
-    q = data.q
-    middle = np.eye(q) * data.groups.shape[-3] / data.n
-    at = deviance(middle, data, reml)
-    known, axes = np.linalg.eigh(information(at, reml, data.n - reml * data.p))
-    known, axes = (part[..., q * (q - 1) // 2 :] for part in (known, axes))  # without antisymmetric dT
-    if known[0] < UNIDENTIFIED * known[-1]:
-        raise ValueError("The data cannot tell the variances and covariances of the random effects apart: different "
-                         "ones fit equally well. Leave out a random effect that varies too little within or between "
-                         "groups, or a fixed effect that already tells the groups apart.")
-    step = axes @ ((axes.T @ at.D.ravel()) / known)
-    return root(middle - step.reshape(q, q), floor=0.1 * middle[0, 0])
+def diagonal_root(T):
+    return np.eye(T.shape[-1]) * np.sqrt(np.diagonal(T, axis1=-2, axis2=-1))[..., None]
 
 
-Certificate = namedtuple("Certificate", "newton boundary eigenvalue tolerance starts evaluations", defaults=[1, None])
+Certificate = namedtuple(
+    "Certificate", "newton boundary saddle eigenvalue tolerance kind bound starts evaluations",
+    defaults=["searched", np.inf, 1, 1])
+
+
+def worst(certificate):
+    """The largest improvement that a certificate predicts."""
+    return np.maximum(np.maximum(certificate.newton, certificate.boundary), certificate.saddle)
 
 
 def certify(T, at, data):
-    """By how much a further step could lower the deviance at T.
+    """By how much a further step could lower the deviance at T: the conditions for a local minimum.
 
     Returns
     -------
@@ -259,18 +317,47 @@ def certify(T, at, data):
         ``boundary``: the drop predicted for more variance in the direction of the smallest
         eigenvalue of D, given as ``eigenvalue``. It vanishes only where D is positive
         semidefinite: the first-order condition for a minimum over all covariance
-        matrices, singular ones included.
-        ``tolerance``: what both have to stay below.
+        matrices, singular ones included. (Without correlations: for the variance that gains
+        most.)
+        ``saddle``: the drop predicted for a step of a tenth of L in the direction of the most
+        negative curvature, rotations of L apart. It vanishes only where no curvature is
+        negative: the second-order condition.
+        ``tolerance``: what the three have to stay below.
     off : ndarray, shape (..., q, q)
         The variance to add for the drop at the boundary.
+    bent : ndarray, shape (..., q, q)
+        The step to add to L = `root(T)` for the drop at a saddle.
     """
-    newton = newton_step(*derivatives(root(T), at))[1] / 2
-    values, axes = np.linalg.eigh(at.D)
+    q, lead = data.q, T.shape[:-2]
+    L = root(T) if data.correlated else diagonal_root(T)
+    newton = newton_step(L, at, data)[1] / 2
+    values, axes = np.linalg.eigh(at.D if data.correlated else at.D * np.eye(q))
     lowest, axis = np.minimum(values[..., 0], 0), axes[..., 0]
     size = ((at.W @ axis[..., None, :, None])[..., 0] * axis[..., None, :]).sum(axis=-1) ** 2
     more = -lowest / size.sum(axis=-1)
     off = more[..., None, None] * axis[..., :, None] * axis[..., None, :]
-    return Certificate(newton, -lowest * more / 2, values[..., 0], TOLERANCE + rounding(at, data)), off
+
+    hessian = derivatives(L, at)[1][..., data.free[:, None], data.free]
+    if data.correlated and q > 1:  # L turned by an antisymmetric matrix: no change, whatever the Hessian says
+        turns = (L[..., None, :, :] @ rotations(q)).reshape(*lead, -1, q * q)
+        basis = np.linalg.svd(turns, full_matrices=True)
+        rank = basis[1] > 1e-10 * basis[1].max(axis=-1, keepdims=True)
+        turns = basis[2][..., : rank.shape[-1], :] * rank[..., None]
+        rest = np.eye(q * q) - turns.mT @ turns
+        hessian = rest @ hessian @ rest
+    curvature, axes = np.linalg.eigh(hessian)
+    step = 0.1 * np.linalg.norm(L, axis=(-2, -1))
+    bent = np.zeros_like(L)
+    bent.reshape(*lead, -1)[..., data.free] = step[..., None] * axes[..., 0]
+    saddle = np.maximum(-curvature[..., 0], 0) * step**2 / 2
+    return Certificate(newton, -lowest * more / 2, saddle, values[..., 0], TOLERANCE + rounding(at, data)), off, bent
+
+
+@lru_cache
+def rotations(q):
+    """The antisymmetric q x q matrices with two entries."""
+    eye = np.eye(q)
+    return np.array([np.outer(eye[i], eye[j]) - np.outer(eye[j], eye[i]) for i in range(q) for j in range(i)])
 
 
 def rounding(at, data):
@@ -279,7 +366,7 @@ def rounding(at, data):
 
 
 def minimise(data, reml, L, steps=200):
-    """Minimise the deviance over T = L L', for each replicate.
+    """Minimise the deviance over T = L L', for each replicate or from each start.
 
     Parameters
     ----------
@@ -302,28 +389,47 @@ def minimise(data, reml, L, steps=200):
     ValueError
         The random effects reproduce the response: the residual variance is zero.
     """
-    at, evaluations, shrink = deviance(L @ L.mT, data, reml), 1, np.ones(len(L))
-    for last in [False] * (steps - 1) + [True]:
-        step, decrement = newton_step(*derivatives(L, at))
-        step = step.reshape(L.shape)
+    if not data.correlated:
+        L = diagonal_root(L @ L.mT)
+    lane, found = np.arange(len(L)), []
+    at, shrink = deviance(L @ L.mT, data, reml), np.ones(len(L))
+    for evaluations in range(2, steps + 2):
+        step, decrement = newton_step(L, at, data)
         length, longest = (np.linalg.norm(matrix, axis=(-2, -1)) for matrix in (step, 2 * L))
         part = shrink * np.minimum(1, longest / np.maximum(length, 1e-300))
-        step *= part[:, None, None]
-        trial = deviance((L + step) @ (L + step).mT, data, reml)
-        evaluations += 1
+        moved = L + step * part[:, None, None]
+        trial = deviance(moved @ moved.mT, data, reml)
         if (trial.r2 < EXACT * data.total[..., -1, -1]).any():
-            raise ValueError("The random effects reproduce the response exactly: the residual variance is zero. "
-                             "Is the response constant within groups?")
+            raise ValueError(REPRODUCED)
         lower = trial.value <= at.value - 1e-4 * part * decrement + 1e-9 + rounding(trial, data)
-        L, at = choose(lower, L + step, L), Evaluation(*map(choose, [lower] * len(at), trial, at))
+        L, at = choose(lower, moved, L), Evaluation(*map(choose, [lower] * len(at), trial, at))
         shrink = np.where(lower, 1, shrink / 4)
-        if last or (decrement < TOLERANCE + rounding(at, data)).all():
-            certificate, off = certify(L @ L.mT, at, data)
-            short = certificate.boundary >= certificate.tolerance
-            if last or not (short | (certificate.newton >= certificate.tolerance)).any():
-                return L @ L.mT, at, certificate._replace(evaluations=evaluations)
-            L = choose(short, root(L @ L.mT + off), L)  # step off the boundary
+        last = evaluations == steps + 1
+        still = decrement < TOLERANCE + rounding(at, data)
+        if not (still.any() or last):
+            continue
+        certificate, off, bent = certify(L @ L.mT, at, data)
+        stop = last | (still & (worst(certificate) < certificate.tolerance))
+        if stop.any():
+            certificate = certificate._replace(kind=np.full(len(L), "searched"), bound=np.full(len(L), np.inf),
+                                               starts=np.ones(len(L)), evaluations=np.full(len(L), evaluations))
+            found.append((lane[stop], L[stop] @ L[stop].mT, *(part[stop] for part in (*at, *certificate))))
+            if stop.all():
+                break
+        edge = still & (certificate.boundary >= certificate.tolerance)
+        bend = still & ~edge & (certificate.saddle >= certificate.tolerance)
+        if edge.any() or bend.any():  # step off the boundary, or off the saddle
+            here = L if not data.correlated else root(L @ L.mT)
+            aside = (root if data.correlated else diagonal_root)(L @ L.mT + off)
+            L = choose(edge, aside, choose(bend, here + bent, L))
             at = deviance(L @ L.mT, data, reml)
+        go = ~stop
+        if not go.all():
+            lane, L, shrink, data = lane[go], L[go], shrink[go], data.some(go)
+            at = Evaluation(*(part[go] for part in at))
+    order = np.argsort(np.concatenate([part[0] for part in found]))
+    parts = [np.concatenate(part)[order] for part in list(zip(*found))[1:]] if len(found) > 1 else found[0][1:]
+    return parts[0], Evaluation(*parts[1 : 1 + len(at)]), Certificate(*parts[1 + len(at) :])
 
 
 def choose(which, new, old):
@@ -331,24 +437,77 @@ def choose(which, new, old):
     return new if which.all() else np.where(which.reshape(-1, *[1] * (new.ndim - 1)), new, old)
 
 
-def estimate(data, reml):
-    """T, its Evaluation and its certificate for one response.
+# ------------------------------------------------------------------ the least deviance of one response
 
-    With few groups the deviance can have several minima: of 1438 fits of designs with 4 to
-    60 groups 25 had, none of them with 30 groups or more for each random effect. Below that
-    number the search is repeated from 24 scattered points (the same for the same data).
+REPRODUCED = ("The random effects reproduce the response exactly: the residual variance is zero. "
+              "Is the response constant within groups?")
+
+
+def check_identified(data, reml):
+    """Refuse data whose likelihood is flat in some direction of T.
+
+    The expected second derivatives at T = 0, where V = I, say so: the random effects, or the
+    fixed effects of REML, leave directions of T that change nothing.
     """
-    L = start(data, reml)[None]
-    J, q = len(data.groups), data.q
-    if J < 30 * q:
-        rng = np.random.default_rng(0)
-        scattered = rng.normal(size=(24, q, q)) * np.exp(1.5 * rng.normal(size=(24, 1, 1)))
-        L = np.concatenate([L, scattered * np.sqrt(J / data.n)])
-    T, at, certificate = minimise(data, reml, L)
-    best = at.value.argmin()
-    T, at = T[best], Evaluation(*(part[best] for part in at))
-    certificate = Certificate(*(part[best].item() for part in certificate[:4]), len(L), certificate.evaluations + 1)
-    if max(certificate.newton, certificate.boundary) >= certificate.tolerance:
+    q, df = data.q, data.n - reml * data.p
+    A, E = data.groups[..., :q], data.groups[..., q:-1] / np.sqrt(data.n)
+    EE = reml * E @ E.mT
+    flat = (A - EE).sum(axis=0).reshape(-1, 1)
+    known = pairs(A - 2 * EE, A) + reml * projected(E) - flat @ flat.T / df
+    alone = data.directions @ pairs(A, A) @ data.directions.T
+    scale = np.sqrt(np.diag(alone))
+    if np.linalg.eigvalsh(data.directions @ known @ data.directions.T / np.outer(scale, scale))[0] < UNIDENTIFIED:
+        raise ValueError("The data cannot tell the variances and covariances of the random effects apart: different "
+                         "ones fit equally well. Leave out a random effect that varies too little within or between "
+                         "groups, or a fixed effect that already tells the groups apart.")
+
+
+def starts(data, reml, most=6):
+    """Roots L from which to search, scattered over the sizes that each variance can have.
+
+    The deviance is computed on a grid of diagonal T (or at 64 points of it), and points that have
+    none lower beside them are kept, the lowest first.
+    """
+    q, J = data.q, data.groups.shape[-3]
+    grid = np.array(list(product(range(len(LEVELS)), repeat=q)))
+    if len(grid) > 64:
+        grid = grid[np.random.default_rng(0).choice(len(grid), 64, replace=False)]
+    T = LEVELS[grid][:, :, None] * np.eye(q) * (J / data.n)
+    size = max(1, 2_000_000 // (J * q * (q + data.p + 1)))
+    value = np.concatenate([profile(T[i : i + size], data, reml)[0] for i in range(0, len(T), size)])
+    beside = np.abs(grid[:, None] - grid).max(axis=-1) <= 1
+    kept = np.flatnonzero(value <= np.where(beside, value, np.inf).min(axis=1))
+    return np.sqrt(T[kept[np.argsort(value[kept])][:most]])
+
+
+def estimate(data, reml):
+    """T, its Evaluation and its certificate for one response."""
+    check_identified(data, reml)
+    T, at, certificate = (proven if data.q == 1 else searched)(data, reml)
+    if worst(certificate) >= certificate.tolerance:
         raise NotCertified(f"No certified minimum after {certificate.evaluations} evaluations of the deviance: it is "
                            f"{at.value:.6f}, {certificate}. Please report the data.")
     return T, at, certificate
+
+
+def searched(data, reml):
+    """The lowest of the minima that are found from `starts`."""
+    L = starts(data, reml)
+    T, at, certificate = minimise(data, reml, L)
+    best = at.value.argmin()
+    T, at = T[best], Evaluation(*(part[best] for part in at))
+    return T, at, Certificate(*(part[best].item() for part in certificate))._replace(starts=len(L))
+
+
+def proven(data, reml):
+    """The minimum with one variance ratio, and how far below it the deviance can be anywhere."""
+    df = data.n - data.p * reml
+    b = data.groups[:, 0, 1:]
+    T, at = None, None
+    t, bound, evaluations = least(data.groups[:, 0, 0], b[:, :, None] * b[:, None, :], data.total, df, reml, TOLERANCE)
+    T = np.array([[t]])
+    at = deviance(T, data, reml)
+    below = at.value - (bound + df * (1 + np.log(2 * np.pi / df)))
+    certificate = certify(T, at, data)[0]
+    kind = "proven" if below < 2 * certificate.tolerance else "searched"
+    return T, at, certificate._replace(kind=kind, bound=max(below, 0.0), evaluations=evaluations)

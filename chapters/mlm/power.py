@@ -17,7 +17,7 @@ from scipy import stats
 from .design import Design, by_hand, by_patsy, listed, parse
 from .fit import MixedResults
 from .inference import bar, draw, mixture_p, refits, variance_and_df
-from .likelihood import Products, deviance, root, start
+from .likelihood import Products, check_identified, deviance, root
 
 BATCH = 25  # draws that share their predictors and are fitted in one array operation
 KINDS = ["school 0/1", "school normal", "student 0/1", "student normal"]
@@ -339,7 +339,7 @@ def _estimable(study, schools, students, half, draws, rng):
         design = replace(design, y=responses[:, 0])
         try:
             products = Products.of(design)
-            start(products, study.reml)
+            check_identified(products, study.reml)
             return design, products, responses
         except ValueError as error:
             reason = error
