@@ -120,7 +120,19 @@ class Products:
                 sums[:, a, b] = np.add.reduceat(columns[a] * columns[b], starts)
                 if b < q:
                     sums[:, b, a] = sums[:, a, b]
-        return cls(sums, n * np.eye(p + 1), n, p, q, Rx, Rz, ols, unit, correlated)
+        products = cls(sums, n * np.eye(p + 1), n, p, q, Rx, Rz, ols, unit, correlated)
+        if q == 1 and products.within[p, p] < 1e-3 * n:  # a small difference of large sums: subtract in each row
+            a, b = sums[:, 0, 0], sums[:, 0, 1:]
+            slope = np.divide(b, a[:, None], where=a[:, None] > 0, out=np.zeros_like(b))
+            rest = np.array(columns[1:]) - columns[0] * np.repeat(slope, np.diff(starts, append=n), axis=0).T
+            products.within = rest @ rest.T
+        return products
+
+    @cached_property
+    def within(self):
+        """[X y]'[X y] within the groups, when each is free to have any effect, for q = 1."""
+        a, b = self.groups[..., 0], self.groups[..., 0, 1:]
+        return self.total - (b / np.maximum(a, 1e-300)).mT @ b
 
     def some(self, i):
         """These replicates (themselves, where all share one response)."""
@@ -183,9 +195,14 @@ def profile(T, data, reml):
     p, q, lead = data.p, data.q, T.shape[:-2]
     df, J = data.n - p * reml, data.groups.shape[-3]
     WC, log_det = solve(T, data)
-    explained = ((T[..., None, :, :] @ data.groups[..., q:]).reshape(*lead, J * q, p + 1).mT
-                 @ WC[..., q:].reshape(*lead, J * q, p + 1))
-    S = data.total - (explained + explained.mT) / 2
+    if q == 1:  # nothing is subtracted
+        C = WC[..., 0, 1:]
+        S = data.within + (C / np.maximum(data.groups[..., 0, :1], 1e-300)).mT @ data.groups[..., 0, 1:]
+    else:
+        explained = ((T[..., None, :, :] @ data.groups[..., q:]).reshape(*lead, J * q, p + 1).mT
+                     @ WC[..., q:].reshape(*lead, J * q, p + 1))
+        S = data.total - explained
+    S = (S + S.mT) / 2
     R = np.linalg.cholesky(S)
     r2, R = R[..., p, p] ** 2, R[..., :p, :p]
     to_fixed = np.linalg.inv(R).mT
@@ -270,7 +287,7 @@ def derivatives(L, at):
 
 
 def newton_step(L, at, data):
-    """Newton's step downhill in L, and its decrement (twice the drop of the deviance it predicts).
+    """Newton's step downhill in L, its decrement (twice the drop of the deviance it predicts), the Hessian.
 
     Curvatures count by their size: a negative one belongs to a saddle, to be left in the
     direction of descent, and a zero one to a rotation of L, which changes nothing.
@@ -283,7 +300,7 @@ def newton_step(L, at, data):
     steps = slopes / np.maximum(size, 1e-9 * size.max(axis=-1, keepdims=True) + 1e-300)
     step = np.zeros_like(L)
     step.reshape(*L.shape[:-2], -1)[..., data.free] = -(axes @ steps[..., None])[..., 0]
-    return step, (slopes * steps).sum(axis=-1)
+    return step, (slopes * steps).sum(axis=-1), hessian
 
 
 def root(T, floor=0.0):
@@ -330,27 +347,23 @@ def certify(T, at, data):
     """
     q, lead = data.q, T.shape[:-2]
     L = root(T) if data.correlated else diagonal_root(T)
-    newton = newton_step(L, at, data)[1] / 2
+    _, newton, hessian = newton_step(L, at, data)
     values, axes = np.linalg.eigh(at.D if data.correlated else at.D * np.eye(q))
     lowest, axis = np.minimum(values[..., 0], 0), axes[..., 0]
     size = ((at.W @ axis[..., None, :, None])[..., 0] * axis[..., None, :]).sum(axis=-1) ** 2
     more = -lowest / size.sum(axis=-1)
     off = more[..., None, None] * axis[..., :, None] * axis[..., None, :]
 
-    hessian = derivatives(L, at)[1][..., data.free[:, None], data.free]
-    if data.correlated and q > 1:  # L turned by an antisymmetric matrix: no change, whatever the Hessian says
+    if data.correlated and q > 1:  # weigh down rotations of L, which change nothing whatever their curvature
         turns = (L[..., None, :, :] @ rotations(q)).reshape(*lead, -1, q * q)
-        basis = np.linalg.svd(turns, full_matrices=True)
-        rank = basis[1] > 1e-10 * basis[1].max(axis=-1, keepdims=True)
-        turns = basis[2][..., : rank.shape[-1], :] * rank[..., None]
-        rest = np.eye(q * q) - turns.mT @ turns
-        hessian = rest @ hessian @ rest
+        weight = np.linalg.norm(hessian, axis=(-2, -1)) / np.maximum((L * L).sum(axis=(-2, -1)), 1e-300)
+        hessian = hessian + weight[..., None, None] * (turns.mT @ turns)
     curvature, axes = np.linalg.eigh(hessian)
     step = 0.1 * np.linalg.norm(L, axis=(-2, -1))
     bent = np.zeros_like(L)
     bent.reshape(*lead, -1)[..., data.free] = step[..., None] * axes[..., 0]
     saddle = np.maximum(-curvature[..., 0], 0) * step**2 / 2
-    return Certificate(newton, -lowest * more / 2, saddle, values[..., 0], TOLERANCE + rounding(at, data)), off, bent
+    return Certificate(newton / 2, -lowest * more / 2, saddle, values[..., 0], TOLERANCE + rounding(at, data)), off, bent
 
 
 @lru_cache
@@ -394,7 +407,7 @@ def minimise(data, reml, L, steps=200):
     lane, found = np.arange(len(L)), []
     at, shrink = deviance(L @ L.mT, data, reml), np.ones(len(L))
     for evaluations in range(2, steps + 2):
-        step, decrement = newton_step(L, at, data)
+        step, decrement, _ = newton_step(L, at, data)
         length, longest = (np.linalg.norm(matrix, axis=(-2, -1)) for matrix in (step, 2 * L))
         part = shrink * np.minimum(1, longest / np.maximum(length, 1e-300))
         moved = L + step * part[:, None, None]
@@ -504,10 +517,13 @@ def proven(data, reml):
     df = data.n - data.p * reml
     b = data.groups[:, 0, 1:]
     T, at = None, None
-    t, bound, evaluations = least(data.groups[:, 0, 0], b[:, :, None] * b[:, None, :], data.total, df, reml, TOLERANCE)
+    t, bound, evaluations = least(data.groups[:, 0, 0], b[:, :, None] * b[:, None, :], data.within, df, reml, TOLERANCE,
+                                  EXACT * data.total[-1, -1])
+    if t == np.inf:
+        raise ValueError(REPRODUCED)
     T = np.array([[t]])
     at = deviance(T, data, reml)
     below = at.value - (bound + df * (1 + np.log(2 * np.pi / df)))
     certificate = certify(T, at, data)[0]
-    kind = "proven" if below < 2 * certificate.tolerance else "searched"
+    kind = "proven" if abs(below) < 2 * certificate.tolerance else "searched"  # abs: both compute the same
     return T, at, certificate._replace(kind=kind, bound=max(below, 0.0), evaluations=evaluations)

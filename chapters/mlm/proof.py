@@ -26,7 +26,7 @@ LADDER = np.array([-8, -5, -3.2, -2, -1.2, -0.6, -0.1, 0, 0.1, 0.6, 1.2, 2, 3.2,
 ROUNDS = 60  # until the search for a proof is given up
 
 
-def curve(t, a, count, B, total, df, reml):
+def curve(t, a, count, B, within, df, reml):
     """The deviance (less a constant) at each t, its two parts and their derivatives.
 
     Parameters
@@ -36,8 +36,8 @@ def curve(t, a, count, B, total, df, reml):
         The different values of Z_j'Z_j, and how many groups have each.
     B : ndarray, shape (m, p + 1, p + 1)
         Sum of their [X y]'Z Z'[X y].
-    total : ndarray, shape (p + 1, p + 1)
-        [X y]'[X y].
+    within : ndarray, shape (p + 1, p + 1)
+        [X y]'[X y] less the sum of B / a: what is left when each group is free to have any effect.
     df : int
         n - p for REML, n for ML.
     reml : bool
@@ -47,12 +47,12 @@ def curve(t, a, count, B, total, df, reml):
     ndarray, shape (9, k)
         t, f, f', f'', C, C', G, G'' and df r2''/r2.
     """
-    p, k = len(total) - 1, len(t)
+    p, k = len(within) - 1, len(t)
     u = 1 / (1 + np.multiply.outer(t, a))
     au = a * u
-    weights = np.concatenate([-t[:, None] * u, -u * u, 2 * au * u * u])  # of B in S and its derivatives
+    weights = np.concatenate([u / a, -u * u, 2 * au * u * u])  # of B in S and its derivatives: nothing is subtracted
     S = (weights @ B.reshape(len(a), -1)).reshape(3, k, p + 1, p + 1)
-    S[0] += total
+    S[0] += within
     X = S[:, :, :p, :p]
     inverse = np.linalg.inv(X[0])
     e = np.ones((k, p + 1, 1))
@@ -86,16 +86,7 @@ def lower_bounds(at, df):
     return np.fmax(bound, convex)
 
 
-def limit(a, B, total):
-    """r2 for t to infinity, when each group is free to have any effect."""
-    p = len(total) - 1
-    S = total - np.tensordot(np.divide(1, a, where=a > 0, out=np.zeros_like(a)), B, 1)
-    values, axes = np.linalg.eigh(S[:p, :p])
-    # level-2 predictors have nothing left: their eigenvalues are rounding errors
-    return S[p, p] - ((axes.T @ S[:p, p]) ** 2 / np.maximum(values, 1e-13 * total[p, p])).sum()
-
-
-def least(a, B, total, df, reml, tolerance):
+def least(a, B, within, df, reml, tolerance, exact):
     """The ratio t with the least deviance, and a bound that the deviance is nowhere below.
 
     Each round evaluates f within those intervals whose lower bound lies below the best value.
@@ -105,23 +96,32 @@ def least(a, B, total, df, reml, tolerance):
     ----------
     a : ndarray, shape (J,)
         Z_j'Z_j of each group.
-    B, total, df, reml
+    B, within, df, reml
         As for `curve`, B for each group.
     tolerance : float
         When to stop: by how much f may be lower elsewhere.
+    exact : float
+        Where an r2 counts as 0.
 
     Returns
     -------
     t : float
+        Infinite if r2 falls to 0 (`exact`) with t.
     bound : float
         Of df log r2 + G. It is minus infinity if the rounds did not suffice.
     evaluations : int
     """
     a, member, count = np.unique(a, return_inverse=True, return_counts=True)
-    if len(a) < len(B):
-        B = np.add.reduceat(B[np.argsort(member, kind="stable")], np.cumsum(count) - count)
-    known = a, count.astype(float), B, total, df, reml
-    far = df * np.log(limit(a, B, total))
+    B = np.add.reduceat(B[np.argsort(member, kind="stable")], np.cumsum(count) - count)
+    if a[0] == 0:  # these groups say nothing
+        a, count, B = a[1:], count[1:], B[1:]
+    known = a, count.astype(float), B, within, df, reml
+    values, axes = np.linalg.eigh(within[:-1, :-1])
+    # level-2 predictors have nothing left within: their eigenvalues are rounding errors
+    r2 = within[-1, -1] - ((axes.T @ within[:-1, -1]) ** 2 / np.maximum(values, 1e-13 * count @ a)).sum()
+    if r2 < exact:
+        return np.inf, -np.inf, 0
+    far = df * np.log(r2)
     at = curve(GRID * (count.sum() / (count @ a)), *known)
     for _ in range(ROUNDS):
         best = at[1].argmin()
