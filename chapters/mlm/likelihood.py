@@ -17,6 +17,7 @@ from functools import cached_property, lru_cache
 from itertools import product
 
 import numpy as np
+from scipy import ndimage
 
 from .design import listed
 from .proof import least
@@ -25,7 +26,8 @@ TOLERANCE = 1e-8  # deviance units by which a certified fit may still be improve
 COLLINEAR = 1e-10  # share of a column's length left after the other columns explain it
 EXACT = 1e-10  # share of the response's variance below which a residual counts as zero
 UNIDENTIFIED = 1e-10  # information about one direction of T over that there would be without the others
-LEVELS = np.array([0.03, 0.3, 3, 30, 300])  # variances to start from, times what makes group means half reliable
+LEVELS = 0.03, 1000  # variances to start from, times what makes group means half reliable
+SCREENED = 70_000, 16_000  # groups times points at which the deviance is computed to find starts (q = 2, more)
 
 
 class NotCertified(RuntimeError):
@@ -239,17 +241,19 @@ def deviance(T, data, reml):
     df, J = data.n - p * reml, data.groups.shape[-3]
     value, WC, coef, r2, R, to_fixed = profile(T, data, reml)
     W, C = WC[..., :q], WC[..., q:]
-    weighted = np.sqrt(df / r2)[..., None, None]
-    v = (C[..., p] - (C[..., :p] @ coef[..., None, :, None])[..., 0]) * weighted
-    E = C[..., :p] @ to_fixed[..., None, :, :]
-    vv, EE = v[..., :, None] * v[..., None, :], reml * E @ E.mT
-    expected, observed = (W - EE).sum(axis=-3), vv.sum(axis=-3)
-
-    vE = (v.mT @ E.reshape(*lead, J, q * p)).reshape(*lead, q * q, p)
-    flat = observed.reshape(*lead, q * q, 1)
-    K = pairs(2 * (vv + EE) - W, W) - reml * projected(E) - 2 * vE @ vE.mT - flat @ flat.mT / df
+    # columns E of the fixed effects, then v of the residuals
+    combine = np.zeros((*lead, p + 1, p + 1))
+    combine[..., :p, :p], combine[..., :p, p], combine[..., p, p] = to_fixed, -coef, 1
+    combine[..., p] *= np.sqrt(df / r2)[..., None]
+    F = C @ combine[..., None, :, :]
+    counted = F if reml else F[..., p:]
+    FF = counted @ counted.mT
+    sums = products_of_sums(F)
+    weight = np.full((p + 1, p + 1), float(reml))
+    weight[p], weight[:, p], weight[p, p] = 1, 1, 1 / df
+    K = pairs(2 * FF - W, W) - sums * weight.ravel() @ sums.mT
     symmetric = symmetrizer(q)
-    return Evaluation(value, expected - observed, symmetric @ K @ symmetric, W, v, E, coef, r2, R)
+    return Evaluation(value, (W - FF).sum(axis=-3), symmetric @ K @ symmetric, W, F[..., p], F[..., :p], coef, r2, R)
 
 
 def pairs(P, W):
@@ -259,12 +263,11 @@ def pairs(P, W):
     return np.einsum("...abcd->...bcad", sums.reshape(*lead, q, q, q, q)).reshape(*lead, q * q, q * q)
 
 
-def projected(E):
-    """tr(H dT H dT) for H dT = sum of E_j' dT E_j: what estimating the fixed effects takes away."""
-    *lead, J, q, p = E.shape
-    flat = E.reshape(*lead, J, q * p)
-    sums = (flat.mT @ flat).reshape(*lead, q, p, q, p).swapaxes(-3, -2).reshape(*lead, q * q, p * p)
-    return sums @ sums.mT
+def products_of_sums(F):
+    """Sums over the groups of f_i f_k', for any two columns of F: shape (q², columns²)."""
+    *lead, J, q, k = F.shape
+    flat = F.reshape(*lead, J, q * k)
+    return (flat.mT @ flat).reshape(*lead, q, k, q, k).swapaxes(-3, -2).reshape(*lead, q * q, k * k)
 
 
 @lru_cache
@@ -294,7 +297,7 @@ def newton_step(L, at, data):
     """
     gradient, hessian = derivatives(L, at)
     gradient, hessian = gradient[..., data.free], hessian[..., data.free[:, None], data.free]
-    curvature, axes = np.linalg.eigh(hessian)
+    curvature, axes = eigen(hessian)
     size = np.abs(curvature)
     slopes = (axes.mT @ gradient[..., None])[..., 0]
     steps = slopes / np.maximum(size, 1e-9 * size.max(axis=-1, keepdims=True) + 1e-300)
@@ -303,9 +306,14 @@ def newton_step(L, at, data):
     return step, (slopes * steps).sum(axis=-1), hessian
 
 
+def eigen(matrix):
+    """`numpy.linalg.eigh`, at once for 1 x 1 matrices."""
+    return (matrix[..., 0], np.ones_like(matrix)) if matrix.shape[-1] == 1 else np.linalg.eigh(matrix)
+
+
 def root(T, floor=0.0):
     """A square root of T, eigenvalues below `floor` raised to it."""
-    values, axes = np.linalg.eigh(T)
+    values, axes = eigen(T)
     return axes * np.sqrt(np.maximum(values, floor))[..., None, :]
 
 
@@ -348,7 +356,7 @@ def certify(T, at, data):
     q, lead = data.q, T.shape[:-2]
     L = root(T) if data.correlated else diagonal_root(T)
     _, newton, hessian = newton_step(L, at, data)
-    values, axes = np.linalg.eigh(at.D if data.correlated else at.D * np.eye(q))
+    values, axes = eigen(at.D if data.correlated else at.D * np.eye(q))
     lowest, axis = np.minimum(values[..., 0], 0), axes[..., 0]
     size = ((at.W @ axis[..., None, :, None])[..., 0] * axis[..., None, :]).sum(axis=-1) ** 2
     more = -lowest / size.sum(axis=-1)
@@ -358,7 +366,7 @@ def certify(T, at, data):
         turns = (L[..., None, :, :] @ rotations(q)).reshape(*lead, -1, q * q)
         weight = np.linalg.norm(hessian, axis=(-2, -1)) / np.maximum((L * L).sum(axis=(-2, -1)), 1e-300)
         hessian = hessian + weight[..., None, None] * (turns.mT @ turns)
-    curvature, axes = np.linalg.eigh(hessian)
+    curvature, axes = eigen(hessian)
     step = 0.1 * np.linalg.norm(L, axis=(-2, -1))
     bent = np.zeros_like(L)
     bent.reshape(*lead, -1)[..., data.free] = step[..., None] * axes[..., 0]
@@ -374,8 +382,17 @@ def rotations(q):
 
 
 def rounding(at, data):
-    """Digits that the deviance loses: the residual sum of squares is a difference of sums."""
-    return 1e-14 * data.n * data.total[..., -1, -1] / at.r2
+    """Digits that the deviance loses: the residual sum of squares r2 is a difference of sums.
+
+    With one random effect these are no larger than y'V^-1 y, with more they are y'y.
+    """
+    explained = ((at.R.mT @ at.coef[..., None]) ** 2).sum(axis=(-2, -1))
+    return 1e-14 * data.n * ((at.r2 + explained if data.q == 1 else data.total[..., -1, -1]) / at.r2)
+
+
+def reproduced(r2, data):
+    """Whether the residuals are nothing, or so small beside the response that rounding hides them."""
+    return r2 < (EXACT**2 if data.q == 1 else EXACT) * data.total[..., -1, -1]
 
 
 def minimise(data, reml, L, steps=200):
@@ -402,17 +419,16 @@ def minimise(data, reml, L, steps=200):
     ValueError
         The random effects reproduce the response: the residual variance is zero.
     """
-    if not data.correlated:
-        L = diagonal_root(L @ L.mT)
-    lane, found = np.arange(len(L)), []
-    at, shrink = deviance(L @ L.mT, data, reml), np.ones(len(L))
+    square_root = root if data.correlated else diagonal_root
+    L = L if data.correlated else diagonal_root(L @ L.mT)
+    at, shrink, lane, found = deviance(L @ L.mT, data, reml), np.ones(len(L)), np.arange(len(L)), []
     for evaluations in range(2, steps + 2):
         step, decrement, _ = newton_step(L, at, data)
-        length, longest = (np.linalg.norm(matrix, axis=(-2, -1)) for matrix in (step, 2 * L))
+        length, longest = (np.sqrt(np.einsum("kij,kij->k", matrix, matrix)) for matrix in (step, 2 * L))
         part = shrink * np.minimum(1, longest / np.maximum(length, 1e-300))
         moved = L + step * part[:, None, None]
         trial = deviance(moved @ moved.mT, data, reml)
-        if (trial.r2 < EXACT * data.total[..., -1, -1]).any():
+        if reproduced(trial.r2, data).any():
             raise ValueError(REPRODUCED)
         lower = trial.value <= at.value - 1e-4 * part * decrement + 1e-9 + rounding(trial, data)
         L, at = choose(lower, moved, L), Evaluation(*map(choose, [lower] * len(at), trial, at))
@@ -421,28 +437,24 @@ def minimise(data, reml, L, steps=200):
         still = decrement < TOLERANCE + rounding(at, data)
         if not (still.any() or last):
             continue
-        certificate, off, bent = certify(L @ L.mT, at, data)
+        T = L @ L.mT
+        certificate, off, bent = certify(T, at, data)
         stop = last | (still & (worst(certificate) < certificate.tolerance))
         if stop.any():
-            certificate = certificate._replace(kind=np.full(len(L), "searched"), bound=np.full(len(L), np.inf),
-                                               starts=np.ones(len(L)), evaluations=np.full(len(L), evaluations))
-            found.append((lane[stop], L[stop] @ L[stop].mT, *(part[stop] for part in (*at, *certificate))))
+            found.append([part[stop] for part in (lane, T, *at, *certificate[:5])])
             if stop.all():
                 break
         edge = still & (certificate.boundary >= certificate.tolerance)
-        bend = still & ~edge & (certificate.saddle >= certificate.tolerance)
-        if edge.any() or bend.any():  # step off the boundary, or off the saddle
-            here = L if not data.correlated else root(L @ L.mT)
-            aside = (root if data.correlated else diagonal_root)(L @ L.mT + off)
-            L = choose(edge, aside, choose(bend, here + bent, L))
+        saddle = still & ~edge & (certificate.saddle >= certificate.tolerance)
+        if edge.any() or saddle.any():
+            L = choose(edge, square_root(T + off), choose(saddle, square_root(T) + bent, L))
             at = deviance(L @ L.mT, data, reml)
-        go = ~stop
-        if not go.all():
-            lane, L, shrink, data = lane[go], L[go], shrink[go], data.some(go)
-            at = Evaluation(*(part[go] for part in at))
-    order = np.argsort(np.concatenate([part[0] for part in found]))
-    parts = [np.concatenate(part)[order] for part in list(zip(*found))[1:]] if len(found) > 1 else found[0][1:]
-    return parts[0], Evaluation(*parts[1 : 1 + len(at)]), Certificate(*parts[1 + len(at) :])
+        if stop.any():
+            L, shrink, lane, *at = (part[~stop] for part in (L, shrink, lane, *at))
+            at, data = Evaluation(*at), data.some(~stop)
+    parts = found[0] if len(found) == 1 else [np.concatenate(part) for part in zip(*found)]
+    lane, T, *rest = parts if len(found) == 1 else (part[np.argsort(parts[0])] for part in parts)
+    return T, Evaluation(*rest[:9]), Certificate(*rest[9:], evaluations=evaluations)
 
 
 def choose(which, new, old):
@@ -452,8 +464,8 @@ def choose(which, new, old):
 
 # ------------------------------------------------------------------ the least deviance of one response
 
-REPRODUCED = ("The random effects reproduce the response exactly: the residual variance is zero. "
-              "Is the response constant within groups?")
+REPRODUCED = ("The random effects reproduce the response exactly, or all but 1e-10 of its variance: the residual "
+              "variance is zero, or lost in rounding. Is the response constant within groups?")
 
 
 def check_identified(data, reml):
@@ -464,33 +476,75 @@ def check_identified(data, reml):
     """
     q, df = data.q, data.n - reml * data.p
     A, E = data.groups[..., :q], data.groups[..., q:-1] / np.sqrt(data.n)
-    EE = reml * E @ E.mT
+    EE, sums = reml * E @ E.mT, reml * products_of_sums(E)
     flat = (A - EE).sum(axis=0).reshape(-1, 1)
-    known = pairs(A - 2 * EE, A) + reml * projected(E) - flat @ flat.T / df
+    known = pairs(A - 2 * EE, A) + sums @ sums.T - flat @ flat.T / df
     alone = data.directions @ pairs(A, A) @ data.directions.T
     scale = np.sqrt(np.diag(alone))
-    if np.linalg.eigvalsh(data.directions @ known @ data.directions.T / np.outer(scale, scale))[0] < UNIDENTIFIED:
+    if eigen(data.directions @ known @ data.directions.T / np.outer(scale, scale))[0][0] < UNIDENTIFIED:
         raise ValueError("The data cannot tell the variances and covariances of the random effects apart: different "
                          "ones fit equally well. Leave out a random effect that varies too little within or between "
                          "groups, or a fixed effect that already tells the groups apart.")
 
 
 def starts(data, reml, most=6):
-    """Roots L from which to search, scattered over the sizes that each variance can have.
+    """Roots L from which to search, scattered over the sizes and correlations that T can have.
 
-    The deviance is computed on a grid of diagonal T (or at 64 points of it), and points that have
-    none lower beside them are kept, the lowest first.
+    The deviance is computed on a grid of T, and points that have none lower beside them are kept,
+    the lowest first.
     """
-    q, J = data.q, data.groups.shape[-3]
-    grid = np.array(list(product(range(len(LEVELS)), repeat=q)))
-    if len(grid) > 64:
-        grid = grid[np.random.default_rng(0).choice(len(grid), 64, replace=False)]
-    T = LEVELS[grid][:, :, None] * np.eye(q) * (J / data.n)
-    size = max(1, 2_000_000 // (J * q * (q + data.p + 1)))
-    value = np.concatenate([profile(T[i : i + size], data, reml)[0] for i in range(0, len(T), size)])
-    beside = np.abs(grid[:, None] - grid).max(axis=-1) <= 1
-    kept = np.flatnonzero(value <= np.where(beside, value, np.inf).min(axis=1))
-    return np.sqrt(T[kept[np.argsort(value[kept])][:most]])
+    J = len(data.groups)
+    T, shape = grid(data.q, data.correlated, J)
+    T = T * (J / data.n)
+    value = screen(T, data, reml)
+    lowest = ndimage.minimum_filter(value.reshape(shape), 3, mode="nearest").ravel()
+    kept = np.flatnonzero(value <= lowest)
+    return root(T[kept[np.argsort(value[kept])][:most]])
+
+
+@lru_cache
+def grid(q, correlated, J):
+    """Covariance matrices that combine variances and correlations, and the shape of their grid.
+
+    The finest grid is taken that `SCREENED` allows for J groups. With two random effects it is
+    regular in the correlation, with more there are those of all signs, and none.
+    """
+    signs = [(1, *rest) for rest in product((1, -1), repeat=q - 1)]
+    options = {2: [(12, 9), (8, 5), (5, 3)], 3: [(5, 2), (4, 2), (4, 1), (3, 1)], 4: [(4, 2), (3, 2), (3, 1)]}
+    for levels, correlations in options.get(q, [(2, 1)]):
+        rho = np.linspace(-0.97, 0.97, correlations) if q == 2 else [0] + [0.9] * len(signs) * (correlations > 1)
+        rho = rho if correlated else [0]
+        if levels**q * len(rho) * J <= SCREENED[q > 2]:
+            break
+    kinds = np.reshape(rho, (-1, 1, 1)) * (np.ones((q, q)) if q == 2 or len(rho) == 1 else
+                                           np.array([np.outer(s, s) for s in [signs[0], *signs]]))
+    kinds[:, range(q), range(q)] = 1
+    size = np.array(list(product(np.sqrt(np.geomspace(*LEVELS, levels)), repeat=q)))[:, None]
+    return (size[..., :, None] * size[..., None, :] * kinds).reshape(-1, q, q), (levels,) * q + (len(rho),)
+
+
+def screen(T, data, reml):
+    """The deviance at many T, for one response.
+
+    For q = 2, (T^-1 + A)^-1 = (T + det T adj A) / det(I + A T), and the determinant too is linear in the elements
+    of T and in det T: so all the groups and all T meet in two matrix products.
+    """
+    p, q, J = data.p, data.q, len(data.groups)
+    if q > 2:
+        size = max(1, 1_000_000 // (J * q * (q + p + 1)))
+        return np.concatenate([profile(T[i : i + size], data, reml)[0] for i in range(0, len(T), size)])
+    A, B = data.groups[:, :, :2], data.groups[:, :, 2:]
+    det_A, turned = data.adjoint
+    t = np.stack([T[:, 0, 0], 2 * T[:, 0, 1], T[:, 1, 1], np.linalg.det(T)])
+    det = 1 + t.T @ np.stack([A[:, 0, 0], A[:, 0, 1], A[:, 1, 1], det_A])
+    parts = np.stack([B[:, 0, :, None] * B[:, 0, None], B[:, 0, :, None] * B[:, 1, None],
+                      B[:, 1, :, None] * B[:, 1, None], B.mT @ turned[..., 2:]], axis=1)
+    explained = (1 / det @ parts.reshape(J, -1)).reshape(len(T), 4, p + 1, p + 1)
+    explained = (t.T[:, :, None, None] * explained).sum(axis=1)
+    S = data.total - (explained + explained.mT) / 2
+    log_det = np.log(np.multiply.reduceat(det, np.arange(0, J, 8), axis=1)).sum(axis=1)
+    whole, fixed = (np.linalg.slogdet(part)[1] for part in (S, S[:, :p, :p]))
+    return (data.n - p * reml) * (whole - fixed) + log_det + reml * fixed
 
 
 def estimate(data, reml):
@@ -509,7 +563,8 @@ def searched(data, reml):
     T, at, certificate = minimise(data, reml, L)
     best = at.value.argmin()
     T, at = T[best], Evaluation(*(part[best] for part in at))
-    return T, at, Certificate(*(part[best].item() for part in certificate))._replace(starts=len(L))
+    figures = (part[best].item() for part in certificate[:5])
+    return T, at, Certificate(*figures, starts=len(L), evaluations=certificate.evaluations)
 
 
 def proven(data, reml):
@@ -518,7 +573,7 @@ def proven(data, reml):
     b = data.groups[:, 0, 1:]
     T, at = None, None
     t, bound, evaluations = least(data.groups[:, 0, 0], b[:, :, None] * b[:, None, :], data.within, df, reml, TOLERANCE,
-                                  EXACT * data.total[-1, -1])
+                                  EXACT**2 * data.total[-1, -1])
     if t == np.inf:
         raise ValueError(REPRODUCED)
     T = np.array([[t]])

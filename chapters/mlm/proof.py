@@ -58,17 +58,17 @@ def curve(t, a, count, B, within, df, reml):
     e = np.ones((k, p + 1, 1))
     e[:, :p] = -inverse @ S[0, :, :p, p:]
     Se = S @ e
-    r2, r21, r22 = (e * Se).sum(axis=(-2, -1))
+    r2, r21, r22 = (e.mT @ Se)[:, :, 0, 0]
     e1 = Se[1, :, :p]
-    r22 -= 2 * (e1 * (inverse @ e1)).sum(axis=(-2, -1))
+    r22 -= 2 * (e1.mT @ inverse @ e1)[:, 0, 0]
     G, G1, G2 = -np.log(u) @ count, au @ count, -(au * au) @ count
     if reml and p:
         F = inverse @ X[1]
         G += np.linalg.slogdet(X[0])[1]
         G1 += np.einsum("kii->k", F)
-        G2 += (inverse * X[2] - F * F.mT).sum(axis=(-2, -1))
+        G2 += np.einsum("kii->k", inverse @ X[2] - F @ F)
     C, C1, bend = df * np.log(r2), df * r21 / r2, df * r22 / r2
-    return np.stack([t, C + G, C1 + G1, bend - C1 * C1 / df + G2, C, C1, G, G2, bend])
+    return np.array([t, C + G, C1 + G1, bend - C1 * C1 / df + G2, C, C1, G, G2, bend])
 
 
 def lower_bounds(at, df):
@@ -132,7 +132,7 @@ def least(a, B, within, df, reml, tolerance, exact):
         bound = min(bounds.min(), tail)
         if bound >= value - tolerance:
             return t, bound, at.shape[1]
-        new = inside(at, np.flatnonzero(bounds < value - tolerance), df)
+        new = inside(at, bounds < value - tolerance, df)
         if tail < value - tolerance:
             new = np.append(new, at[0, -1] * np.array([4.0, 32.0]))
         at = np.concatenate([at, curve(new, *known)], axis=1)
@@ -141,29 +141,30 @@ def least(a, B, within, df, reml, tolerance, exact):
     return t, -np.inf, at.shape[1]
 
 
-def inside(at, open_, df):
-    """Where to evaluate f in the open intervals: in the middle, or where a minimum is expected and round it."""
+def inside(at, doubtful, df):
+    """Where to evaluate f in the doubtful intervals: in the middle, or where a minimum is expected and round it."""
     t, _, slope, curvature, _, C1, _, G2, bend = at
-    a, b = t[open_], t[open_ + 1]
-    points = np.where(4 * a < b, np.sqrt(a * b), (a + b) / 2)
-    turns = (slope[open_] < 0) & (slope[open_ + 1] > 0)
-    if not turns.any():
-        return points
-    points = [points[~turns]]
-    # f'' changes by at most this much with the relative change of t
-    change = 3 * bend + 2 * C1 * C1 / df - 2 * G2
-    for k in open_[turns]:
-        a, b = t[k], t[k + 1]
+    turns = doubtful & (slope[:-1] < 0) & (slope[1:] > 0)
+    k = np.flatnonzero(doubtful & ~turns)
+    a, b = t[k], t[k + 1]
+    points = [np.where(4 * a < b, np.sqrt(a * b), (a + b) / 2)]
+    for k in np.flatnonzero(turns):
+        a, b = t[k : k + 2]
+        ends = slope[k], slope[k + 1], curvature[k], curvature[k + 1]
         if a == 0:
-            centre = b * crossing(b, *slope[k : k + 2], *curvature[k : k + 2])
-        else:  # f is smoother in log t
-            u = t[k : k + 2]
-            centre = a * (b / a) ** crossing(np.log(b / a), *(u * slope[k : k + 2]), *(u * (u * curvature[k : k + 2] + slope[k : k + 2])))
+            centre = b * crossing(b, *ends)
+        else:  # in log t, in which f is smoother
+            u, v, x, y = ends
+            h = np.log(b / a)
+            centre = a * np.exp(h * crossing(h, a * u, b * v, a * (a * x + u), b * (b * y + v)))
         near = k + (centre - a > b - centre)
-        width = min(centre * max(curvature[near] / change[near], 0.01 * (b - a) / b), b - a)
+        # f'' changes by at most this much with the relative change of t
+        change = 3 * bend[near] + 2 * C1[near] ** 2 / df - 2 * G2[near]
+        width = min(centre * max(curvature[near] / change, 0.01 * (b - a) / b), b - a)
         points.append(centre + width * LADDER)
     points = np.concatenate(points)
-    return points[np.isin(np.searchsorted(t, points) - 1, open_)]
+    points = points[(points > 0) & (points < t[-1])]
+    return points[doubtful[np.searchsorted(t, points) - 1]]
 
 
 def crossing(h, down, up, bend_a, bend_b):
