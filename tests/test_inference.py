@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "chapters"))
 sys.path.insert(0, str(ROOT / "tests"))
 
-from mlm import inference  # noqa: E402
+import mlm  # noqa: E402
 from mlm.describe import center_within  # noqa: E402
 from mlm.fit import SingularFit, mixedlm  # noqa: E402
 from test_fit import FITS, LME4, MODELS, fits, hsb, simulate  # noqa: E402, F401
@@ -42,7 +42,7 @@ def singular(hsb):  # noqa: F811
 @pytest.mark.parametrize("model", MODELS)
 def test_satterthwaite_is_that_of_lmertest(fits, model):  # noqa: F811
     # lmerTest takes numerical derivatives: they cost it the last digits, 2e-6 with three slopes
-    ours, theirs = inference.satterthwaite(fits[model, "reml"]), REFERENCE["satterthwaite"][model]
+    ours, theirs = mlm.satterthwaite(fits[model, "reml"]), REFERENCE["satterthwaite"][model]
     np.testing.assert_allclose(ours.df, theirs["df"], rtol=1e-5)
     np.testing.assert_allclose(ours.t, theirs["t"], rtol=1e-6)
     np.testing.assert_allclose(np.log(ours.p), np.log(theirs["p"]), rtol=1e-5)
@@ -53,7 +53,7 @@ def test_satterthwaite_is_that_of_lmertest(fits, model):  # noqa: F811
 def test_singular_fits_agree_with_lme4_and_lmertest(singular):
     for name, theirs in ENGINE["singular"].items():
         fit = singular[name]
-        table = inference.satterthwaite(fit)
+        table = mlm.satterthwaite(fit)
         assert fit.llf == pytest.approx(theirs["log_likelihood"], abs=1e-6)
         np.testing.assert_allclose(table.estimate, theirs["estimate"], rtol=1e-6)
         np.testing.assert_allclose(table.se, theirs["se"], rtol=1e-6)
@@ -64,11 +64,11 @@ def test_singular_fits_agree_with_lme4_and_lmertest(singular):
 
 def test_satterthwaite_of_contrasts(fits):  # noqa: F811
     fit = fits["cross_level", "reml"]
-    each = inference.satterthwaite(fit)
-    named = inference.satterthwaite(fit, "schtype = 1")
+    each = mlm.satterthwaite(fit)
+    named = mlm.satterthwaite(fit, "schtype = 1")
     assert named.df[0] == pytest.approx(each.df["schtype"], rel=1e-10)
     assert named.t[0] == pytest.approx((each.estimate["schtype"] - 1) / each.se["schtype"], rel=1e-10)
-    doubled = inference.satterthwaite(fit, 2 * np.eye(6)[[2]])
+    doubled = mlm.satterthwaite(fit, 2 * np.eye(6)[[2]])
     assert doubled.se[0] == pytest.approx(2 * each.se["schtype"]) and doubled.df[0] == pytest.approx(each.df["schtype"])
 
 
@@ -77,7 +77,7 @@ def test_satterthwaite_of_contrasts(fits):  # noqa: F811
 
 @pytest.mark.parametrize("method", ["reml", "ml"])
 def test_likelihood_ratio_of_a_random_slope(fits, method):  # noqa: F811
-    test = inference.likelihood_ratio(fits["ancova_cwc", method], fits["slope_cwc", method])
+    test = mlm.likelihood_ratio(fits["ancova_cwc", method], fits["slope_cwc", method])
     theirs = REFERENCE["random_slope_lrt"][method]
     assert test.statistic == pytest.approx(theirs["chisq"], abs=1e-6) and test.df == theirs["df"]
     assert test.p_naive == pytest.approx(theirs["p"], rel=1e-6)
@@ -86,21 +86,21 @@ def test_likelihood_ratio_of_a_random_slope(fits, method):  # noqa: F811
 
 def test_likelihood_ratio_of_fixed_effects_and_of_the_random_intercept(fits, hsb):  # noqa: F811
     small, large = fits["null", "ml"], fits["meanses", "ml"]
-    test = inference.likelihood_ratio(small, large)
+    test = mlm.likelihood_ratio(small, large)
     expected = 2 * (LME4["meanses"]["ml"]["log_likelihood"] - LME4["null"]["ml"]["log_likelihood"])
     assert test.statistic == pytest.approx(expected, abs=1e-5) and test.df == 1 and test.p == test.p_naive
     # without random effects the model is a regression
     ols = smf.ols("mathach ~ ses_cwc", hsb).fit()
-    against_none = inference.likelihood_ratio(None, fits["ancova_cwc", "ml"])
+    against_none = mlm.likelihood_ratio(None, fits["ancova_cwc", "ml"])
     assert against_none.statistic == pytest.approx(2 * (fits["ancova_cwc", "ml"].llf - ols.llf), abs=1e-6)
     assert against_none.p == pytest.approx(against_none.p_naive / 2)
-    assert np.isnan(inference.likelihood_ratio(fits["null", "ml"], fits["three_slopes", "ml"]).p)
+    assert np.isnan(mlm.likelihood_ratio(fits["null", "ml"], fits["three_slopes", "ml"]).p)
 
 
 def test_comparisons_that_mean_nothing_are_refused(fits, hsb):  # noqa: F811
     def refused(message, smaller, larger):
         with pytest.raises(ValueError, match=message):
-            inference.likelihood_ratio(smaller, larger)
+            mlm.likelihood_ratio(smaller, larger)
 
     refused("REML fits with different fixed effects", fits["null", "reml"], fits["meanses", "reml"])
     refused("by the same method", fits["ancova_cwc", "ml"], fits["slope_cwc", "reml"])
@@ -120,8 +120,8 @@ def test_refits_are_the_fits(reml, tau):
     # with tau = .05 most replicates are singular
     data = simulate(11, groups=70, q=2, tau=tau, p=3)
     fit = mixedlm("y ~ x0 + x1", data, "g", "~ x0", reml)
-    responses = inference.simulate(fit, 12, seed=4)
-    table = inference.refit(fit, responses)
+    responses = mlm.simulate(fit, 12, seed=4)
+    table = mlm.refit(fit, responses)
     for k in range(12):
         one = mixedlm("y ~ x0 + x1", data.assign(y=responses[:, k]), "g", "~ x0", reml)
         assert table.llf[k] == pytest.approx(one.llf, abs=1e-6)
@@ -131,7 +131,7 @@ def test_refits_are_the_fits(reml, tau):
 
 def test_simulated_responses_have_the_moments_of_the_model(fits, hsb):  # noqa: F811
     fit = fits["slope_cwc", "reml"]
-    draws = inference.simulate(fit, 2000, seed=2)
+    draws = mlm.simulate(fit, 2000, seed=2)
     school = hsb.schid.to_numpy() == "1224"
     Z = fit.design.Z[school]
     covariance = Z @ fit.tau @ Z.T + fit.scale * np.eye(school.sum())
@@ -144,13 +144,13 @@ def test_simulated_responses_have_the_moments_of_the_model(fits, hsb):  # noqa: 
 
 def test_bootstrap(fits, capsys):  # noqa: F811
     fit = fits["slope_cwc", "reml"]
-    table = inference.bootstrap(fit, 400, seed=3, progress=True)
+    table = mlm.bootstrap(fit, 400, seed=3, progress=True)
     assert capsys.readouterr().err.endswith("100% of 400 replicates\n")
     assert len(table) == 400 and list(table)[-2:] == ["Residual Var", "llf"]
     # a standard deviation of 400 replicates has a standard error of 3.5 %; four of them
     np.testing.assert_allclose(table[fit.params.index].std(), fit.bse, rtol=0.14)
-    pd.testing.assert_frame_equal(table[:150], inference.bootstrap(fit, 150, seed=3))
-    assert not table.equals(inference.bootstrap(fit, 400, seed=4))
+    pd.testing.assert_frame_equal(table[:150], mlm.bootstrap(fit, 150, seed=3))
+    assert not table.equals(mlm.bootstrap(fit, 400, seed=4))
 
 
 def test_bootstrap_judges_the_mixture(hsb):  # noqa: F811
@@ -158,8 +158,8 @@ def test_bootstrap_judges_the_mixture(hsb):  # noqa: F811
     some = hsb[hsb.schid.isin(hsb.schid.unique()[100:])]
     small = mixedlm("mathach ~ ses_cwc", some, "schid")
     large = mixedlm("mathach ~ ses_cwc", some, "schid", "~ ses_cwc")
-    p = inference.likelihood_ratio(small, large).p
-    drawn = inference.bootstrap_test(small, large, 400, seed=1)
+    p = mlm.likelihood_ratio(small, large).p
+    drawn = mlm.bootstrap_test(small, large, 400, seed=1)
     assert 0.02 < p < 0.5
     assert drawn == pytest.approx(p, abs=4 * np.sqrt(p * (1 - p) / 400))
 
@@ -170,7 +170,7 @@ def test_bootstrap_judges_the_mixture(hsb):  # noqa: F811
 @pytest.mark.parametrize("model", ["null", "slope_cwc"])
 def test_profile_intervals(fits, model):  # noqa: F811
     # reference.R solves for the limits directly; lme4's own, by splines, differ in the fourth digit
-    table, theirs = inference.variance_intervals(fits[model, "ml"]), REFERENCE["profile"][model]
+    table, theirs = mlm.variance_intervals(fits[model, "ml"]), REFERENCE["profile"][model]
     rows = len(table)
     np.testing.assert_allclose(table.lower, theirs["lower"][:rows], rtol=2e-6)
     np.testing.assert_allclose(table.upper, theirs["upper"][:rows], rtol=2e-6)
@@ -178,20 +178,20 @@ def test_profile_intervals(fits, model):  # noqa: F811
 
 
 def test_profile_intervals_on_the_boundary(singular):
-    table = inference.variance_intervals(singular["81 to 100"])
+    table = mlm.variance_intervals(singular["81 to 100"])
     np.testing.assert_allclose(table.loc["cor Intercept ses"], [-1, -1, 1], atol=1e-6)
     assert table.lower["sd ses"] == pytest.approx(0, abs=1e-3) and table.upper["sd ses"] > table.estimate["sd ses"]
 
 
 def test_delta_intervals(fits, singular):  # noqa: F811
     # nlme takes numerical second derivatives
-    table = inference.variance_intervals(fits["null", "reml"], method="delta")
+    table = mlm.variance_intervals(fits["null", "reml"], method="delta")
     np.testing.assert_allclose(table[["lower", "estimate", "upper"]], ENGINE["delta_null"], rtol=2e-4)
-    slope = inference.variance_intervals(fits["slope_cwc", "reml"], method="delta")
+    slope = mlm.variance_intervals(fits["slope_cwc", "reml"], method="delta")
     se = LME4["slope_cwc"]["reml"]["variance_se"]["tau"][1][1]  # by numDeriv from lme4's deviance
     tau11 = LME4["slope_cwc"]["reml"]["random"]["tau"][1][1]
     assert slope.upper["sd ses_cwc"] == pytest.approx(np.sqrt(tau11 * np.exp(1.959964 * se / tau11)), rel=1e-4)
-    assert inference.variance_intervals(singular["61 to 80"], method="delta").lower.isna().all()
+    assert mlm.variance_intervals(singular["61 to 80"], method="delta").lower.isna().all()
 
 
 # ---- how alike, how reliable --------------------------------------------------------------------
@@ -199,15 +199,15 @@ def test_delta_intervals(fits, singular):  # noqa: F811
 
 def test_icc_reliability_design_effect(fits):  # noqa: F811
     fit, theirs = fits["null", "reml"], REFERENCE["null_model"]
-    assert inference.icc(fit) == pytest.approx(theirs["icc"], rel=1e-6)
-    reliability = inference.reliability(fit).Intercept
+    assert mlm.icc(fit) == pytest.approx(theirs["icc"], rel=1e-6)
+    reliability = mlm.reliability(fit).Intercept
     assert f"{reliability.mean():.3f}" == "0.901"  # HLM
     assert reliability.mean() == pytest.approx(theirs["reliability_mean"], rel=1e-6)
     np.testing.assert_allclose(reliability[LME4["null"]["reml"]["ranef"]["schools"]], theirs["reliability_first_schools"],
                                rtol=1e-6)
-    assert inference.design_effect(0.18, 45) == pytest.approx(8.92)
+    assert mlm.design_effect(0.18, 45) == pytest.approx(8.92)
     # a school without minority students has no slope of its own
-    gaps = inference.reliability(fits["three_slopes", "reml"])
+    gaps = mlm.reliability(fits["three_slopes", "reml"])
     assert gaps.isna().any(axis=None) and gaps.notna().any(axis=None)
 
 
@@ -216,11 +216,11 @@ def test_reliability_of_slopes_from_single_regressions(fits, hsb):  # noqa: F811
     x = hsb.ses_cwc[hsb.schid == "1224"]
     error = fit.scale / ((x - x.mean()) ** 2).sum()
     tau11 = fit.cov_re.iloc[1, 1]
-    assert inference.reliability(fit).ses_cwc["1224"] == pytest.approx(tau11 / (tau11 + error), rel=1e-10)
+    assert mlm.reliability(fit).ses_cwc["1224"] == pytest.approx(tau11 / (tau11 + error), rel=1e-10)
 
 
 def test_blups_with_intervals(fits):  # noqa: F811
-    table, theirs = inference.blups(fits["slope_cwc", "reml"]), LME4["slope_cwc"]["reml"]["ranef"]
+    table, theirs = mlm.blups(fits["slope_cwc", "reml"]), LME4["slope_cwc"]["reml"]["ranef"]
     first = table.loc[theirs["schools"]]
     np.testing.assert_allclose(first.estimate, np.ravel(theirs["estimate"]), rtol=1e-5)
     np.testing.assert_allclose(first.sd, np.ravel(theirs["conditional_sd"]), rtol=1e-6)
@@ -243,22 +243,22 @@ def test_prediction_errors_are_those_of_the_mixed_model_equations():
     covariance = np.linalg.inv(inside)  # of (g estimated - g, u predicted - u)
     new = data[::17]
     variance = np.einsum("ni,ij,nj->n", rows[::17], covariance, rows[::17])
-    known = inference.predict(fit, new, "g", of="mean")
+    known = mlm.predict(fit, new, "g", of="mean")
     np.testing.assert_allclose(known.se**2, variance, rtol=1e-8)
     np.testing.assert_allclose(known.fit, fit.fittedvalues[::17])
-    observation = inference.predict(fit, new, "g")
+    observation = mlm.predict(fit, new, "g")
     np.testing.assert_allclose(observation.se**2, variance + fit.scale, rtol=1e-8)
-    unknown = inference.predict(fit, new, of="mean")
+    unknown = mlm.predict(fit, new, of="mean")
     fixed = np.einsum("ni,ij,nj->n", X[::17], covariance[:3, :3], X[::17])
     np.testing.assert_allclose(unknown.se**2, fixed + np.einsum("ni,ij,nj->n", Z[::17], fit.tau, Z[::17]), rtol=1e-8)
-    mixed = inference.predict(fit, new, ["no such group"] * len(new), of="mean")
+    mixed = mlm.predict(fit, new, [-1] * len(new), of="mean")
     pd.testing.assert_frame_equal(mixed, unknown)
 
 
 def test_prediction_intervals_near_those_of_mertools(fits, hsb):  # noqa: F811
     # merTools simulates (10 000 draws, so limits to about .15) and takes fixed and random effects as independent
     theirs = REFERENCE["predict_interval"]
-    ours = inference.predict(fits[theirs["model"], "reml"], hsb[:3], "schid")
+    ours = mlm.predict(fits[theirs["model"], "reml"], hsb[:3], "schid")
     np.testing.assert_allclose(ours.fit, theirs["fit"], atol=0.2)
     np.testing.assert_allclose(ours.lower, theirs["lower"], atol=0.5)
     np.testing.assert_allclose(ours.upper, theirs["upper"], atol=0.5)
@@ -266,10 +266,10 @@ def test_prediction_intervals_near_those_of_mertools(fits, hsb):  # noqa: F811
 
 def test_prediction_by_patsys_memory(hsb):  # noqa: F811
     fit = mixedlm("mathach ~ C(schtype) + np.exp(ses)", hsb, "schid", "~ I(ses + 1)")
-    ours = inference.predict(fit, hsb[40:60], "schid")
+    ours = mlm.predict(fit, hsb[40:60], "schid")
     np.testing.assert_allclose(ours.fit, fit.fittedvalues[40:60])
     with pytest.raises(ValueError, match="need the numeric columns"):
-        inference.predict(mixedlm("mathach ~ ses", hsb, "schid"), hsb[["mathach"]])
+        mlm.predict(mixedlm("mathach ~ ses", hsb, "schid"), hsb[["mathach"]])
 
 
 # ---- explained variance -------------------------------------------------------------------------
@@ -282,13 +282,13 @@ def test_r_squared_from_lme4s_estimates(fits, hsb):  # noqa: F811
     # E(z' tau z) by the moments of ses
     random = tau[0, 0] + 2 * tau[0, 1] * hsb.ses.mean() + tau[1, 1] * (hsb.ses**2).mean()
     whole = explained + random + theirs["sigma2"]
-    ours = inference.r_squared(fits["slope_raw", "reml"])
+    ours = mlm.r_squared(fits["slope_raw", "reml"])
     assert ours.marginal == pytest.approx(explained / whole, rel=1e-5)
     assert ours.conditional == pytest.approx((explained + random) / whole, rel=1e-5)
 
 
 def test_variance_reduction(fits):  # noqa: F811
-    share = inference.variance_reduction(fits["null", "reml"], fits["meanses", "reml"])
+    share = mlm.variance_reduction(fits["null", "reml"], fits["meanses", "reml"])
     before, after = LME4["null"]["reml"], LME4["meanses"]["reml"]
     assert share.Intercept == pytest.approx(1 - after["random"]["tau"][0][0] / before["random"]["tau"][0][0], rel=1e-5)
     assert share.Residual == pytest.approx(1 - after["sigma2"] / before["sigma2"], abs=1e-6)
@@ -314,18 +314,18 @@ def explained(hsb):  # noqa: F811
 
 @pytest.mark.parametrize("model", EXPLAINED_MODELS)
 def test_r_squared_is_that_of_performance(explained, model):
-    ours, theirs = inference.r_squared(explained[model]), EXPLAINED[model]
+    ours, theirs = mlm.r_squared(explained[model]), EXPLAINED[model]
     # the package divides the variance of the slopes by n, the R script fits to about 1e-7
     assert ours.marginal == pytest.approx(theirs["marginal"], rel=1e-6, abs=1e-12)
     if theirs["conditional"] is not None:  # the package gives none without predictors
         assert ours.conditional == pytest.approx(theirs["conditional"], rel=1e-6)
-    assert model != "null" or ours.conditional == pytest.approx(inference.icc(explained["null"]))
+    assert model != "null" or ours.conditional == pytest.approx(mlm.icc(explained["null"]))
 
 
 @pytest.mark.parametrize("model", EXPLAINED_MODELS)
 def test_the_parts_are_those_of_rights_and_sterba(explained, model):
     fit, theirs = explained[model], EXPLAINED[model]["partition"]
-    parts = inference.variance_partition(fit)
+    parts = mlm.variance_partition(fit)
     variance = parts.variance.rename(index=lambda name: name.replace(" ", "_"))
     variance["slopes"] *= fit.nobs / (fit.nobs - 1)  # theirs by n - 1, as a sample's variance
     np.testing.assert_allclose(variance[list(theirs)], list(theirs.values()), rtol=1e-5, atol=1e-12)
@@ -334,11 +334,117 @@ def test_the_parts_are_those_of_rights_and_sterba(explained, model):
 
 def test_the_parts_add_up_to_nakagawas_shares(explained):
     for model in EXPLAINED_MODELS:
-        share, r2 = inference.variance_partition(explained[model])["total"], inference.r_squared(explained[model])
+        share, r2 = mlm.variance_partition(explained[model])["total"], mlm.r_squared(explained[model])
         assert share["fixed within"] + share["fixed between"] == pytest.approx(r2.marginal, rel=1e-12, abs=1e-15)
         assert 1 - share["residual"] == pytest.approx(r2.conditional, rel=1e-12)
 
 
 def test_parts_of_slopes_that_also_differ_between_schools_are_refused(explained):
     with pytest.raises(ValueError, match="ses has a random slope and is not centered within groups"):
-        inference.variance_partition(explained["raw"])
+        mlm.variance_partition(explained["raw"])
+
+
+# ---- what has gone wrong before -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def growth():
+    """Six occasions of 40 persons in calendar years, with random slopes."""
+    rng = np.random.default_rng(5)
+    person, time = np.repeat(np.arange(40), 6), np.tile(np.arange(6.0), 40)
+    u = rng.normal(size=(40, 2)) * [1, 0.3]
+    y = 2 + 0.5 * time - 0.05 * time**2 + u[person, 0] + u[person, 1] * time + rng.normal(size=240)
+    return pd.DataFrame({"person": person, "time": time, "year": 1999 + time, "seconds": 9.3e8 + 3.15e7 * time, "y": y,
+                         "half": person % 2, "half_days": 7 * (person % 2) + 4, "pair": person // 2})
+
+
+def test_reml_fits_of_the_same_fixed_effects_in_another_coding_are_compared(growth):
+    same = mlm.likelihood_ratio(mlm.mixedlm("y ~ time", growth, "person"), mlm.mixedlm("y ~ time", growth, "person", "~ time"))
+    assert same.statistic > 10
+    for smaller, larger in [("time", "year"), ("I(100 * time)", "time"), ("seconds", "I(time / 50)")]:
+        other = mlm.likelihood_ratio(mlm.mixedlm(f"y ~ {smaller}", growth, "person"),
+                                     mlm.mixedlm(f"y ~ {larger}", growth, "person", "~ time"))
+        # 7 digits of the seconds are left to tell occasions apart
+        assert other.statistic == pytest.approx(same.statistic, abs=1e-6) and other.p == pytest.approx(same.p, rel=1e-5)
+
+
+def test_large_origins_do_not_hide_that_models_are_nested(growth):
+    for time in ("time", "year", "seconds"):
+        small, large = (mlm.mixedlm(f"y ~ {time}{square}", growth, "person", "~ time", reml=False)
+                        for square in ("", f" + I({time} ** 2)"))
+        assert mlm.likelihood_ratio(small, large).df == 1
+    # nor do they make models nested that are not
+    rng = np.random.default_rng(1)
+    far = growth.assign(a=1e8 + rng.normal(size=240), b=1e8 + rng.normal(size=240))
+    with pytest.raises(ValueError, match="not nested"):
+        mlm.likelihood_ratio(mlm.mixedlm("y ~ a", far, "person", reml=False),
+                             mlm.mixedlm("y ~ b + time", far, "person", reml=False))
+
+
+def test_fits_of_other_groups_and_other_rows_are_not_compared(growth):
+    small, large = mlm.mixedlm("y ~ 1", growth, "pair", reml=False), mlm.mixedlm("y ~ time", growth, "person", reml=False)
+    with pytest.raises(ValueError, match="different groups"):
+        mlm.likelihood_ratio(small, large)
+    with pytest.raises(ValueError, match="different groups"):
+        mlm.bootstrap_test(small, large, 5)
+    renamed = mlm.mixedlm("y ~ 1", growth.assign(person="p" + growth.person.astype(str)), "person", reml=False)
+    assert mlm.likelihood_ratio(renamed, large).df == 1  # the same groups under other names
+    # a missing value leaves out another row, with the same response in the same group
+    twin = growth.assign(y=growth.y.where(growth.time != 1, growth.y.shift(1)))
+    with pytest.warns(match="1 of 240 rows"):
+        one, two = (mlm.mixedlm(formula, twin.assign(z=twin.time.where(twin.index != row)), "person", reml=False)
+                    for formula, row in (("y ~ z", 0), ("y ~ z", 1)))
+    assert np.array_equal(one.design.y, two.design.y)
+    with pytest.raises(ValueError, match="different rows"):
+        mlm.likelihood_ratio(one, two)
+
+
+def test_a_statistic_of_zero_is_as_large_as_any_other_zero(growth):
+    # without slopes that vary, half of the samples are singular and have the statistic 0 up to rounding
+    flat = growth.assign(y=mlm.simulate(mlm.mixedlm("y ~ time", growth, "person"), 8, seed=2)[:, 5])
+    with pytest.warns(SingularFit):
+        larger = mlm.mixedlm("y ~ time", flat, "half", "~ 1")
+    zeros = mlm.refit(larger, mlm.simulate(larger, 50, seed=1))["Intercept Var"]
+    assert (zeros == 0).any()
+    assert mlm.bootstrap_test(larger, larger, 50) == 1
+
+
+REAL = {"Orthodont": ("Subject", ["distance ~ age", "distance ~ age * Sex"]), "Loblolly": ("Seed", ["height ~ age + I(age ** 2)"])}
+
+
+@pytest.mark.parametrize("name, formula", [(name, formula) for name, (_, formulas) in REAL.items() for formula in formulas])
+def test_profile_limits_where_a_variance_may_be_zero(name, formula, reference):
+    theirs = reference("profiles")[name]
+    fit = mlm.mixedlm(formula, pd.DataFrame(theirs["data"]), REAL[name][0], "~ age", reml=False)
+    ours, limits = mlm.variance_intervals(fit), theirs["limits"][formula]
+    for row, (lower, upper) in zip(ours.itertuples(index=False), limits):
+        # lme4 interpolates its profile by splines, coarsely near 0
+        assert (row.lower, row.upper) == (pytest.approx(lower, rel=2e-3, abs=6e-3), pytest.approx(upper, rel=2e-3))
+    correlation = ours.filter(like="cor ", axis=0).iloc[0]
+    assert (correlation.lower, correlation.upper) == (-1, 1)
+    zero = [deviance < stats.chi2.ppf(0.95, 1) for deviance in theirs["deviance_without"][formula]]
+    assert any(zero) and [lower == 0 for lower in ours.filter(like="sd ", axis=0).lower] == [*zero, False]
+
+
+def test_a_model_without_fixed_effects(hsb):  # noqa: F811
+    fit = mlm.mixedlm("ses ~ 0", hsb, "schid", reml=False)
+    assert mlm.satterthwaite(fit).empty and mlm.joint_tests(fit).empty
+    assert mlm.model_table(fit).loc["Variance components", "estimate"].notna().all()
+
+
+def test_labels_of_another_type_are_refused(hsb):  # noqa: F811
+    numbered = hsb.assign(schid=hsb.schid.astype(int))
+    fit = mlm.mixedlm("mathach ~ ses", numbered, "schid")
+    with pytest.raises(ValueError, match="labels like the fit's, which are numbers such as 1224; these are text such as '1224'"):
+        mlm.predict(fit, hsb, "schid")
+    known = mlm.predict(fit, numbered[:50], "schid")
+    pd.testing.assert_frame_equal(known, mlm.predict(fit, numbered[:50], numbered.schid.astype(float)[:50]))
+    pd.testing.assert_frame_equal(known, mlm.predict(fit, numbered[:50], numbered.schid[:50].tolist()))
+    with pytest.raises(ValueError, match="must have the index of the data"):
+        mlm.predict(fit, numbered[:50], numbered.schid[:50][::-1])
+    with pytest.raises(ValueError, match="a label for each of the 50 rows"):
+        mlm.predict(fit, numbered[:50], [1224])
+    with pytest.raises(ValueError, match="no column 'school'"):
+        mlm.predict(fit, numbered[:50], "school")
+    some = mlm.predict(fit, numbered[:2], [None, 1224], of="mean")
+    assert some.se.iloc[0] > some.se.iloc[1]

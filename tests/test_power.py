@@ -283,9 +283,15 @@ GOOD = {"formula": "y ~ treated * x", "fixed": {"x": 0.1}, "tau": np.eye(2), "si
     ({"tau": 1}, "the random effects are Intercept, x"),
     ({"tau": [[1, 2], [2, 1]]}, "no covariance matrix"),
     ({"tau": [[1, 0.2], [0.1, 1]]}, "no covariance matrix"),
-    ({"sigma2": 0}, "variance above 0"),
-    ({"sigma2": np.nan}, "variance above 0"),
-    ({"predictors": {"treated": "half"}}, "must be one of 'school 0/1'"),
+    ({"tau": [[np.inf, 0], [0, 1]]}, "tau must be finite"),
+    ({"tau": "small"}, "tau must be finite"),
+    ({"sigma2": 0}, "sigma2 must be a number above 0; it is 0"),
+    ({"sigma2": np.nan}, "sigma2 must be a number above 0; it is nan"),
+    ({"sigma2": np.inf}, "sigma2 must be a number above 0; it is inf"),
+    ({"fixed": {"x": np.nan}}, "fixed must be a dict of fixed effects to finite numbers; it is {'x': nan}"),
+    ({"fixed": [0.1]}, "fixed must be a dict"),
+    ({"reml": "ML"}, "reml must be True or False; it is 'ML'"),
+    ({"predictors": {"treated": "half"}}, "predictors must be a dict of predictors to one of 'school 0/1'"),
     ({"predictors": {"treated": "school 0/1"}}, "'x' is neither a column"),
 ])
 def test_bad_plans(change, message):
@@ -297,18 +303,19 @@ def test_bad_plans(change, message):
     ({"effect": "treat"}, "no effect 'treat'. The effects are: Intercept, treated, x, treated:x, Intercept Var, x Var"),
     ({"schools": None}, "Give the number of schools"),
     ({"students": None}, "Give the number of students"),
-    ({"schools": 1}, "schools must be whole numbers from 2"),
-    ({"schools": [10, 20.5]}, "one is 20.5"),
-    ({"students": 0}, "students must be whole numbers from 1"),
+    ({"schools": 1}, "schools must be a whole number from 2 on or None, or a list of them; it is 1"),
+    ({"schools": [10, 20.5]}, "it is .10, 20.5"),
+    ({"students": 0}, "students must be a whole number from 1 on"),
     ({"students": 1}, "one row"),
     ({"students": 2}, "cannot be told from the residuals"),
     ({"draws": 0}, "draws must be"),
     ({"seed": -1}, "seed must be"),
-    ({"alpha": 5}, "alpha must lie"),
+    ({"alpha": 5}, "alpha must be a share between 0 and 1"),
     ({"test": "F"}, "test must be 't' or 'z'"),
     ({"effect": "x Var", "value": -1}, "cannot be -1"),
-    ({"value": np.nan}, "cannot be nan"),
-    ({"jobs": 0}, "n_jobs"),
+    ({"value": np.nan}, "value must be a finite number, or a list of them or None; it is nan"),
+    ({"jobs": 0}, "jobs must be a whole number other than 0"),
+    ({"progress": 1}, "progress must be True or False"),
 ])
 def test_bad_calls(change, message):
     good = {"effect": "treated", "schools": 10, "students": 5, "draws": 50, "jobs": 1}
@@ -320,5 +327,44 @@ def test_a_design_that_cannot_be_estimated():
     plan = mlm.plan("y ~ treated", {}, np.eye(2), 1, TREATED, "~ treated")  # a random slope of a school's property
     with pytest.raises(ValueError, match="cannot be estimated with 10 schools and 50 students: .* Leave out"):
         mlm.power(plan, "treated", 10, 5, draws=10, jobs=1)
-    with pytest.raises(TypeError, match="not dict"):
+    with pytest.raises(TypeError, match="study must be a plan .* it is {}"):
         mlm.power({}, "x")
+
+
+@pytest.mark.parametrize("reml", [True, False])
+def test_schools_are_more_than_their_fixed_effects(reml):
+    plan = mlm.plan("y ~ treated", {"treated": 0.5}, 0.1, 1, TREATED, reml=reml)
+    with pytest.raises(ValueError, match=r"2 schools have 2 fixed effects of schools \(Intercept, treated\)"):
+        mlm.power(plan, "treated", 2, 10, draws=50, jobs=1)
+    assert mlm.power(plan, "treated", 4, 10, draws=50, jobs=1).power.notna().all()
+
+
+def occasions(persons=30, times=4):
+    rng = np.random.default_rng(2)
+    person, time = np.repeat(np.arange(persons), times), np.tile(np.arange(times), persons)
+    y = rng.normal(size=persons)[person] + 0.2 * time + rng.normal(size=len(time))
+    return pd.DataFrame({"person": person, "time": time, "x": rng.normal(size=len(time)), "y": y})
+
+
+@pytest.mark.parametrize("formula", ["y ~ time", "y ~ C(time) + x", "y ~ x + time:x"])
+def test_a_designed_time_axis_is_not_drawn_from(formula):
+    data = occasions().sample(frac=0.9, random_state=1)  # some occasions are missing
+    fit = mlm.mixedlm(formula, data, "person")
+    with pytest.raises(ValueError, match="students must be None for this fit: no school has a value of .* twice"):
+        mlm.power(fit, fit.design.fixed[-1], schools=20, students=4, draws=20, jobs=1)
+    assert mlm.power(fit, fit.design.fixed[-1], schools=20, draws=50, jobs=1).power.notna().all()
+
+
+def test_values_that_fell_by_chance_may_be_drawn(forty):
+    assert mlm.power(forty, "ses_cwc", students=10, draws=25, jobs=1).students[0] == 10
+    fit = mlm.mixedlm("y ~ x", occasions(), "person")  # continuous: no value occurs twice anywhere
+    assert mlm.power(fit, "x", students=4, draws=25, jobs=1).students[0] == 4
+
+
+def test_a_planned_time_axis():
+    plan = mlm.plan("y ~ time", {"time": 0.3}, np.diag([0.5, 0.1]), 1, {"time": "student steps"}, "~ time")
+    rows = plan.rows(5, 4, np.random.default_rng(1))
+    np.testing.assert_array_equal(rows.X[:, 1], np.tile(np.arange(4), 5))
+    row = mlm.power(plan, "time", 30, 4, draws=2000, jobs=2).iloc[0]
+    # the slopes' own variance and their error: sigma2 / sum of squares, of 30 persons
+    assert agrees(row, noncentral(0.3, (0.1 + 1 / 5) / 30, 29))

@@ -5,7 +5,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 import mlm
-from mlm import notebook
+from mlm import formats, notebook
 
 FIXED, RANDOM, FIT = "Fixed effects", "Variance components", "Fit"
 
@@ -59,9 +59,9 @@ def test_singular_fits_have_no_standard_errors(hsb):
 
 
 def test_what_cannot_be_shown_is_refused(fits):
-    with pytest.raises(ValueError, match="'se' or 'interval', not 'sd'"):
+    with pytest.raises(ValueError, match="'se' or 'interval'; it is 'sd'"):
         mlm.model_table(fits, "sd")
-    with pytest.raises(ValueError, match="no fit"):
+    with pytest.raises(ValueError, match="at least one"):
         mlm.model_table({})
 
 
@@ -79,3 +79,60 @@ def test_latex_has_the_parts_as_headings(fits):
     assert lines[heading + 1].startswith("var(Intercept) & 8.614 (1.079) &") and lines.count(r"\midrule") == 1
     plain = notebook.frame_to_latex(pd.DataFrame({"x": [1.0]}))
     assert "multicolumn" not in plain and "1.000" in plain
+
+
+# ---- what has gone wrong before -----------------------------------------------------------------
+
+
+def test_a_predictor_named_x(hsb):
+    fit = mlm.mixedlm("mathach ~ x + Residual", hsb.rename(columns={"ses": "x", "female": "Residual"}), "schid", "~ x")
+    table = mlm.model_table(fit)
+    assert table.loc[FIXED].index.tolist() == ["Intercept", "x", "Residual"]
+    assert table.loc[RANDOM].index.tolist() == ["var(Intercept)", "cov(Intercept, x)", "var(x)", "var(Residual)"]
+
+
+def test_a_list_of_fits(fits):
+    table = mlm.model_table(list(fits.values()))
+    assert list(table) == ["Model 1", "Model 2", "Model 3"]
+    pd.testing.assert_frame_equal(table.set_axis(list(fits), axis=1), mlm.model_table(fits))
+    for wrong in ([], {"A": None}, ["A"], 3):
+        with pytest.raises(ValueError, match="fits must be a fit of mlm.mixedlm, or a list or a dict of at least one"):
+            mlm.model_table(wrong)
+
+
+def test_small_slopes_keep_their_digits(hsb):
+    fit = mlm.mixedlm("mathach ~ I(1000 * ses) + size", hsb, "schid", "~ size")
+    table, tests = mlm.model_table(fit), mlm.satterthwaite(fit)
+    small = table.loc[(FIXED, "I(1000 * ses)")]
+    assert small.estimate == f"{tests.estimate['I(1000 * ses)']:.5f}" and small.SE == f"{tests.se['I(1000 * ses)']:.5f}"
+    assert float(small.SE) == pytest.approx(tests.se["I(1000 * ses)"], rel=0.05)
+    assert float(table.loc[(RANDOM, "var(size)"), "estimate"]) > 0
+    one = mlm.model_table({"A": fit}).loc[(FIXED, "I(1000 * ses)"), "A"]
+    assert one == f"{small.estimate} ({small.SE})"
+    # what decides is the spread: an estimate near 0 by chance gets no more digits than it deserves
+    assert "0.000" not in table.loc[FIXED].to_numpy() and (table.p != "0.000").all()
+
+
+def test_the_corner_says_what_the_parentheses_are(fits):
+    assert mlm.model_table(fits).index.names == ["part", "estimate (SE)"]
+    assert mlm.model_table(fits, "interval", level=0.9).index.names == ["part", "estimate [90 % interval]"]
+    assert mlm.model_table(fits["A"]).index.names == ["part", "parameter"]
+
+
+def test_numbers_as_apa_writes_them(fits, hsb):
+    # what can't exceed 1 has no zero before its point
+    assert formats.share(-0.5814, 3) == "\u2212.581" and formats.share(1, 3) == "1.000" and formats.share(0, 3) == ".000"
+    assert mlm.model_table(fits["B"], "interval").loc[(RANDOM, "cor Intercept ses"), "estimate"].startswith("\u2212.")
+    assert mlm.model_table(fits["B"]).loc[(FIT, "R\u00b2 marginal"), "estimate"].startswith(".0")
+    assert mlm.p_value(0.0004999) == "< .001" and mlm.p_value(1) == "1.000" and mlm.p_value(0.05) == ".050"
+    for wrong in (-0.1, 1.1, "small", None, float("nan")):
+        with pytest.raises(ValueError, match="p must be a probability, from 0 to 1"):
+            mlm.p_value(wrong)
+
+
+def test_p_values_and_small_numbers_of_any_frame():
+    frame = pd.DataFrame({"estimate": [12.0, 0.00042, 1e-17], "p": [0.2, 1e-9, float("nan")]})
+    cells = [cell.get_text() for cell in BeautifulSoup(notebook.frame_to_html(frame, 3), "html.parser").select("tbody td")]
+    assert cells == ["12.000", ".200", "0.00042", "< .001", "0.000", ""]
+    latex = notebook.frame_to_latex(frame)
+    assert "0.00042" in latex and "< .001" in latex and "NaN" not in latex

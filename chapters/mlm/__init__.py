@@ -3,31 +3,34 @@
 from . import data, figures, inference, tables
 from .data import load_hsb
 from .describe import between_within, center_within, describe
+from .design import MissingRows
+from .explained import design_effect, icc, r_squared, reliability, variance_partition, variance_reduction
 from .figures import use_course_style
-from .fit import SingularFit, mixedlm
+from .fit import MixedResults, SingularFit, mixedlm
 from .inference import (
-    blups,
     bootstrap,
     bootstrap_test,
-    design_effect,
-    icc,
+    joint_tests,
     likelihood_ratio,
-    predict,
-    r_squared,
-    reliability,
+    refit,
     satterthwaite,
     simulate,
-    variance_intervals,
-    variance_partition,
-    variance_reduction,
 )
+from .intervals import variance_intervals
+from .likelihood import Certificate, NotCertified
+from .means import marginal_means, pairwise
 from .notebook import glue, show
-from .power import plan, power
-from .tables import model_table
+from .power import Plan, plan, power
+from .prediction import blups, predict
+from .tables import coefficients, model_table, p_value, residual_quantiles
+
+__version__ = "0.1.0"  # as in CITATION.cff
 
 __all__ = [
-    "SingularFit", "between_within", "blups", "bootstrap", "bootstrap_test", "center_within", "data", "describe",
-    "design_effect", "figures", "glue", "icc", "inference", "likelihood_ratio", "load_hsb", "mixedlm", "model_table",
-    "plan", "power", "predict", "r_squared", "reliability", "satterthwaite", "show", "simulate", "tables",
-    "use_course_style", "variance_intervals", "variance_partition", "variance_reduction",
+    "Certificate", "MissingRows", "MixedResults", "NotCertified", "Plan", "SingularFit", "between_within", "blups",
+    "bootstrap", "bootstrap_test", "center_within", "coefficients", "data", "describe", "design_effect", "figures",
+    "glue", "icc", "inference", "joint_tests", "likelihood_ratio", "load_hsb", "marginal_means", "mixedlm",
+    "model_table", "p_value", "pairwise", "plan", "power", "predict", "r_squared", "refit", "reliability",
+    "residual_quantiles", "satterthwaite", "show", "simulate", "tables", "use_course_style", "variance_intervals",
+    "variance_partition", "variance_reduction",
 ]

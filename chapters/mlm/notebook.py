@@ -11,7 +11,9 @@ from IPython.display import display
 from pandas.api.types import is_numeric_dtype
 
 from . import twin
+from .formats import decimals, p_value, text
 
+PROBABILITIES = "p", "p_naive"  # columns of p values
 PREFIX = "application/papermill.record/"
 
 
@@ -30,6 +32,18 @@ def glue(**values):
                 metadata={"scrapbook": {"name": name, "mime_prefix": PREFIX}})
 
 
+def written(value, column, precision):
+    """A cell as text: p values as APA style has them, small numbers with two digits rather than as 0."""
+    if not isinstance(value, (float, np.floating)):
+        return value
+    if np.isnan(value):
+        return ""
+    if column in PROBABILITIES:
+        return p_value(value)
+    # what is smaller is a rounding error
+    return text(value, decimals(value, precision) if 1e-8 < abs(value) < 0.5 * 0.1**precision else precision)
+
+
 def frame_to_html(frame, precision=None):
     """A data frame as a table that a screen reader can follow.
 
@@ -41,12 +55,9 @@ def frame_to_html(frame, precision=None):
     cut = limit and len(frame) > limit and not frame.attrs.get("row_groups")
     shown = pd.concat([frame.head(limit // 2), frame.tail(limit // 2)]) if cut else frame
 
-    def cell(value, numeric):
-        if isinstance(value, (float, np.floating)):
-            # + 0 after rounding: no minus before a zero
-            value = "" if np.isnan(value) else f"{round(value, precision) + 0:.{precision}f}".replace("-", "\N{MINUS SIGN}")
+    def cell(value, numeric, name):
         kind = "" if numeric else ' class="text"'
-        return f"<td{kind}>{html.escape(str(value))}</td>"
+        return f"<td{kind}>{html.escape(str(written(value, name, precision)))}</td>"
 
     def heading(name, scope):
         name = " ".join(map(str, name)) if isinstance(name, tuple) else str(name)
@@ -66,7 +77,7 @@ def frame_to_html(frame, precision=None):
             rows.append(f'<tr class="part"><th scope="rowgroup" colspan="{width}">{html.escape(group)}</th></tr>')
         labels = labels[grouped:]
         rows.append("<tr>" + "".join(heading(part, "row") for part in labels)
-                    + "".join(map(cell, row, numeric)) + "</tr>")
+                    + "".join(map(cell, row, numeric, shown.columns)) + "</tr>")
     if cut:
         gap = f'<tr><td colspan="{len(levels) + len(numeric)}">… {len(frame) - len(shown)} rows …</td></tr>'
         rows.insert(limit // 2, gap)
@@ -76,8 +87,12 @@ def frame_to_html(frame, precision=None):
 
 def frame_to_latex(frame):
     """The same table for the handout, set with booktabs."""
-    text = frame.reset_index(level=0, drop=True) if frame.attrs.get("row_groups") else frame
-    table = text.to_latex(float_format=f"%.{pd.get_option('display.precision')}f", escape=True)
+    shown = frame.reset_index(level=0, drop=True) if frame.attrs.get("row_groups") else frame
+    kinds = "l" * shown.index.nlevels + "".join("r" if is_numeric_dtype(dtype) else "l" for dtype in shown.dtypes)
+    precision = pd.get_option("display.precision")
+    cells = [[written(value, name, precision) for value, name in zip(row, shown.columns)]
+             for row in shown.itertuples(index=False, name=None)]
+    table = pd.DataFrame(cells, shown.index, shown.columns, dtype=object).to_latex(escape=True, column_format=kinds)
     if not frame.attrs.get("row_groups"):
         return table
     # a heading before the first row of each part

@@ -6,7 +6,6 @@ effect is tested. `Plan` says what to draw, `power` draws, tests and counts.
 
 from dataclasses import dataclass, replace
 from itertools import product
-from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -14,13 +13,20 @@ import patsy
 from joblib import Parallel, delayed
 from scipy import stats
 
+from .checks import ANY, COUNT, FIT, FLAG, LEVEL, NOTHING, NUMBER, POSITIVE, TEXT, Domain, checked, each, number, one_of, whole
 from .design import Design, by_hand, by_patsy, listed, parse
 from .fit import MixedResults
 from .inference import bar, draw, mixture_p, refits, variance_and_df
 from .likelihood import Products, check_identified, deviance, root
+from .means import predictors
 
 BATCH = 25  # draws that share their predictors and are fitted in one array operation
-KINDS = ["school 0/1", "school normal", "student 0/1", "student normal"]
+KINDS = ["school 0/1", "school normal", "student 0/1", "student normal", "student steps"]
+EFFECTS = Domain("a dict of fixed effects to finite numbers",
+                 lambda value: isinstance(value, dict) and all(map(number, value.values())))
+PREDICTORS = Domain(f"a dict of predictors to one of {listed(map(repr, KINDS))}",
+                    lambda value: isinstance(value, dict) and set(map(str, value.values())) <= set(KINDS))
+JOBS = Domain("a whole number other than 0, -1 for all cores", lambda value: value != 0 and (whole(1) | whole(-64)).holds(value))
 
 
 # ------------------------------------------------------------------ what is planned
@@ -44,6 +50,15 @@ class Plan:
     reml : bool
     formula, re_formula : str
     predictors : dict of str to str
+    axis : str
+        A predictor of the fit whose values within schools are fixed by design, or empty.
+
+    Examples
+    --------
+    >>> import mlm
+    >>> fit = mlm.mixedlm("mathach ~ ses", mlm.load_hsb(), groups="schid")
+    >>> mlm.Plan.of(fit).with_value("ses", 1).fixed.round(1).to_dict()
+    {'Intercept': 12.7, 'ses': 1.0}
     """
 
     design: Design | None
@@ -54,12 +69,14 @@ class Plan:
     formula: str
     re_formula: str
     predictors: dict
+    axis: str = ""
 
     @classmethod
     def of(cls, fit):
         """The plan to repeat the study of a fit, with its estimates for truth."""
         rows = replace(fit.design, data=None, index=None, memory=(None, None))  # what workers need of it
-        return cls(rows, fit.fe_params, fit.cov_re, fit.scale, fit.reml, rows.formula, rows.re_formula, {})
+        return cls(rows, fit.fe_params, fit.cov_re, fit.scale, fit.reml, rows.formula, rows.re_formula, {},
+                   _axis(fit.design))
 
     def with_value(self, effect, value):
         """The same plan with another true value of one fixed effect or variance (correlations kept)."""
@@ -103,6 +120,9 @@ class Plan:
         for name, kind in self.predictors.items():
             level, law = kind.split()
             size = schools if level == "school" else students
+            if law == "steps":
+                data[name] = np.tile(np.arange(float(students)), schools)
+                continue
             # the same values in each school or study, in another order: halves, or evenly spaced quantiles
             values = np.arange(size) % 2.0 if law == "0/1" else stats.norm.ppf((np.arange(size) + 0.5) / size)
             values = values if law == "0/1" else values / max(values.std(), 1e-12)
@@ -122,6 +142,7 @@ def _columns(formula, data):
     return columns[:2]
 
 
+@checked(formula=TEXT, fixed=EFFECTS, tau=ANY, sigma2=POSITIVE, predictors=PREDICTORS, re_formula=TEXT | NOTHING, reml=FLAG)
 def plan(formula, fixed, tau, sigma2, predictors, re_formula=None, reml=True):
     """Plan a study from assumed parameters.
 
@@ -142,7 +163,7 @@ def plan(formula, fixed, tau, sigma2, predictors, re_formula=None, reml=True):
         How each predictor is distributed. ``"school 0/1"``: half of the schools have 1.
         ``"school normal"``: standard normal, one value a school. ``"student 0/1"`` and
         ``"student normal"``: the same over the students of each school, so that schools do not
-        differ in it.
+        differ in it. ``"student steps"``: 0, 1, 2, ... in each, such as the occasions of persons.
     re_formula : str, optional
         As for `mixedlm`.
     reml : bool, default True
@@ -155,10 +176,15 @@ def plan(formula, fixed, tau, sigma2, predictors, re_formula=None, reml=True):
     ------
     ValueError
         Names, sizes or values that do not fit together.
+
+    Examples
+    --------
+    >>> import mlm
+    >>> study = mlm.plan("y ~ treated + x", {"treated": 0.4, "x": 0.2}, tau=0.15, sigma2=0.85,
+    ...                  predictors={"treated": "school 0/1", "x": "student normal"})
+    >>> study.fixed.to_dict()
+    {'Intercept': 0.0, 'treated': 0.4, 'x': 0.2}
     """
-    for name, kind in predictors.items():
-        if kind not in KINDS:
-            raise ValueError(f"The predictor {name!r} is {kind!r}; it must be one of {listed(map(repr, KINDS))}.")
     left, right = parse(formula), parse(re_formula or "~ 1")
     if len(left.lhs_termlist) != 1 or right.lhs_termlist:
         raise ValueError(f"The formula needs one response on its left, as in 'y ~ x' (it is {formula!r}), "
@@ -168,13 +194,16 @@ def plan(formula, fixed, tau, sigma2, predictors, re_formula=None, reml=True):
     unknown = [name for name in fixed if name not in names]
     if unknown:
         raise ValueError(f"{unknown[0]!r} is no fixed effect of {formula!r}; these are {listed(names)}.")
-    tau = np.atleast_2d(np.asarray(tau, float))
+    try:
+        tau = np.atleast_2d(np.asarray(tau, float))
+    except (TypeError, ValueError):
+        tau = np.array([[np.nan]])
+    if not np.isfinite(tau).all():
+        raise ValueError("tau must be finite numbers: a variance, or the rows of a covariance matrix.")
     if tau.shape != (len(effects),) * 2:
         raise ValueError(f"tau has the shape {tau.shape}, but the random effects are {listed(effects)}.")
     if not np.array_equal(tau, tau.T) or np.linalg.eigvalsh(tau)[0] < -1e-12 * np.abs(tau).max():
         raise ValueError("tau is no covariance matrix: it must be symmetric, its correlations between -1 and 1.")
-    if not sigma2 > 0:
-        raise ValueError(f"sigma2 is a variance above 0; it is {sigma2}.")
     return Plan(None, pd.Series(fixed, dtype=float).reindex(names, fill_value=0.0),
                 pd.DataFrame(tau, index=effects, columns=effects), float(sigma2), reml, formula, re_formula or "~ 1",
                 dict(predictors))
@@ -183,6 +212,11 @@ def plan(formula, fixed, tau, sigma2, predictors, re_formula=None, reml=True):
 # ------------------------------------------------------------------ draw, test, count
 
 
+@checked(study=Domain("a plan (mlm.plan) or a fit (mlm.mixedlm)",
+                     lambda value: isinstance(value, Plan) or FIT.holds(value), TypeError),
+         effect=TEXT, schools=each(whole(2) | NOTHING, "them"), students=each(whole(1) | NOTHING, "them"),
+         value=each(NUMBER, "them") | NOTHING, draws=COUNT, alpha=LEVEL, test=one_of("t", "z"), seed=whole(0), jobs=JOBS,
+         progress=FLAG)
 def power(study, effect, schools=None, students=None, value=None, draws=1000, alpha=0.05, test="t", seed=1, jobs=-1,
           progress=False):
     """Power of a test, by simulation, for one design or for each of several.
@@ -191,7 +225,8 @@ def power(study, effect, schools=None, students=None, value=None, draws=1000, al
     ----------
     study : Plan or MixedResults
         What is taken for true: a `plan`, or a fit, whose schools and students are then drawn
-        with replacement, so that predictors are distributed as in its data.
+        with replacement, so that predictors are distributed as in its data. Where the values within
+        schools are fixed by design, such as occasions, leave `students` at None, or make a plan.
     effect : str
         A fixed effect, or a variance of the random effects as ``"x Var"``, named as in the output.
     schools, students : int or list of int, optional
@@ -228,14 +263,27 @@ def power(study, effect, schools=None, students=None, value=None, draws=1000, al
     Raises
     ------
     ValueError
-        Numbers or names that cannot be.
+        Numbers or names that cannot be, a design with which the model cannot be estimated, or
+        `students` for a fit whose predictors have each value once in a school.
+
+    Examples
+    --------
+    >>> import mlm
+    >>> study = mlm.plan("y ~ treated", {"treated": 0.5}, tau=0.1, sigma2=0.9, predictors={"treated": "school 0/1"})
+    >>> mlm.power(study, "treated", schools=[20, 60], students=10, draws=200, jobs=1)["power"].round(1)
     """
     study = Plan.of(study) if isinstance(study, MixedResults) else study
-    _check(study, effect, draws, alpha, test, seed)
+    if students is not None and study.axis:
+        raise ValueError(f"students must be None for this fit: no school has a value of {study.axis!r} twice, so its values "
+                         "are fixed by design, and students drawn with replacement would break it. The fit's own rows "
+                         "stay with students=None; for another number make a plan with 'student steps'.")
+    variances = [f"{name} Var" for name in study.tau]
+    if effect not in [*study.fixed.index, *variances]:
+        raise ValueError(f"There is no effect {effect!r}. The effects are: {listed([*study.fixed.index, *variances])}.")
     variance = effect not in study.fixed.index
     value = (study.tau.loc[(effect.removesuffix(" Var"),) * 2] if variance else study.fixed[effect]) if value is None \
         else value
-    cells = list(product(_numbers("schools", schools, 2, study), _numbers("students", students, 1, study),
+    cells = list(product(_numbers("schools", schools, study), _numbers("students", students, study),
                          np.atleast_1d(value)))
     sizes = [min(BATCH, draws - done) for done in range(0, draws, BATCH)]
     tasks = [(study.with_value(effect, true), effect, school, student, size, test, source)
@@ -259,30 +307,37 @@ def power(study, effect, schools=None, students=None, value=None, draws=1000, al
     return table.drop(columns=["se", "df"]) if variance else table
 
 
-def _check(study, effect, draws, alpha, test, seed):
-    if not isinstance(study, Plan):
-        raise TypeError(f"The study must be a plan (mlm.plan) or a fit (mlm.mixedlm), not {type(study).__name__}.")
-    variances = [f"{name} Var" for name in study.tau]
-    if effect not in [*study.fixed.index, *variances]:
-        raise ValueError(f"There is no effect {effect!r}. The effects are: {listed([*study.fixed.index, *variances])}.")
-    if not isinstance(draws, Integral) or draws < 1:
-        raise ValueError(f"draws must be a whole number from 1 on; it is {draws!r}.")
-    if not isinstance(seed, Integral) or seed < 0:
-        raise ValueError(f"seed must be a whole number from 0 on; it is {seed!r}.")
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie between 0 and 1; it is {alpha!r}.")
-    if test not in ("t", "z"):
-        raise ValueError(f"test must be 't' or 'z'; it is {test!r}.")
+def _axis(design):
+    """A predictor whose values are fixed by design, at most once in each school, or ''.
+
+    Values that fell on students by chance would coincide within some schools.
+    """
+    size = np.bincount(design.codes)
+    for name in predictors(design, design.formula) | predictors(design, design.re_formula):
+        values = pd.factorize(design.data[name])[0]
+        twice = len(values) - len(np.unique(values * len(size) + design.codes))
+        by_chance = (size * (size - 1)).sum() / 2 * ((np.bincount(values) / len(values)) ** 2).sum()
+        if twice == 0 and by_chance > 10:
+            return name
+    return ""
 
 
-def _numbers(name, given, least, study):
-    """`given` as a list of whole numbers; None only where there is a fit to take the rest from."""
-    if given is None and study.design is None:
-        raise ValueError(f"Give the number of {name}: a plan has none of its own.")
+def _check_schools(design):
+    """Refuse designs whose fixed effects of schools leave no school to tell how schools vary."""
+    first = np.unique(design.codes, return_index=True)[1]
+    own = (design.X == design.X[first][design.codes]).all(axis=0)
+    rank = np.linalg.matrix_rank(design.X[np.ix_(first, own)])
+    if rank >= len(first):
+        names = listed(name for name, constant in zip(design.fixed, own) if constant)
+        raise ValueError(f"{len(first)} schools have {rank} fixed effects of schools ({names}), and none is left to tell how "
+                         "schools vary besides: take more schools.")
+
+
+def _numbers(name, given, study):
+    """`given` as a list; None only where there is a fit to take the rest from."""
     numbers = list(given) if np.ndim(given) else [given]
-    for number in numbers:
-        if number is not None and (not isinstance(number, Integral) or number < least):
-            raise ValueError(f"{name} must be whole numbers from {least} on; one is {number!r}.")
+    if None in numbers and study.design is None:
+        raise ValueError(f"Give the number of {name}: a plan has none of its own.")
     return numbers
 
 
@@ -338,6 +393,7 @@ def _estimable(study, schools, students, half, draws, rng):
         responses = draw(design, study.fixed.to_numpy(), half, study.sigma2, draws, rng)
         design = replace(design, y=responses[:, 0])
         try:
+            _check_schools(design)
             products = Products.of(design)
             check_identified(products, study.reml)
             return design, products, responses
