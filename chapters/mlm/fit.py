@@ -295,6 +295,11 @@ class MixedResults(MixedLMResults):
         plain = copy.copy(self)
         for name in ("params", "fe_params", "cov_re", "bse", "normalized_cov_params"):
             plain.__dict__[name] = getattr(self, name).to_numpy()
+        names = list(self.params.index)
+        plain.model = SimpleNamespace(  # what they read of the model; the real one takes time
+            endog_names=self.design.response, data=SimpleNamespace(param_names=names, cov_names=names),
+            n_totobs=self.nobs, n_groups=len(self.design.labels),
+            endog_li=[range(size) for size in np.bincount(self.design.codes)])
         return plain
 
     def _constraint(self, r_matrix):
@@ -331,10 +336,6 @@ class MixedResults(MixedLMResults):
         plain.bse = plain.bse / np.sqrt(self.scale)  # by which summary() multiplies
         if not self.products.correlated:  # what statsmodels calls variance components
             plain.k_re, plain.k_re2, plain.k_vc, plain.vcomp = 0, 0, self.k_re, np.diag(self.tau)
-        plain.model = SimpleNamespace(  # what summary() reads of the model; the real one takes time
-            endog_names=self.design.response, data=SimpleNamespace(param_names=list(self.params.index)),
-            n_totobs=self.nobs, n_groups=len(self.design.labels),
-            endog_li=[range(size) for size in np.bincount(self.design.codes)])
         return super(MixedResults, plain).summary(yname, xname_fe, xname_re, title, alpha)
 
     def __getstate__(self):

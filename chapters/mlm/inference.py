@@ -353,6 +353,10 @@ def _check_nested(smaller, larger):
         raise ValueError("The fits have different groups: models with different grouping are not nested.")
     if not (_within(one.X, two.X) and _within(one.Z, two.Z)):
         raise ValueError("The models are not nested: the first has terms that the second cannot express.")
+    if not larger.products.correlated and not (  # a diagonal tau stays one only for the same columns
+            smaller.k_re == 1 or not smaller.products.correlated) or not larger.products.correlated and not all(
+            any(_within(z[:, None], w[:, None]) for w in two.Z.T) for z in one.Z.T):
+        raise ValueError("The models are not nested: the second has uncorrelated random effects, which the first's aren't.")
     if larger.reml and larger.k_fe != smaller.k_fe:
         raise ValueError("REML fits with different fixed effects have likelihoods of different data: "
                          "fit both with reml=False.")

@@ -348,13 +348,12 @@ def certify(T, at, data):
         negative curvature, rotations of L apart. It vanishes only where no curvature is
         negative: the second-order condition.
         ``tolerance``: what the three have to stay below.
-    off : ndarray, shape (..., q, q)
-        The variance to add for the drop at the boundary.
-    bent : ndarray, shape (..., q, q)
-        The step to add to L = `root(T)` for the drop at a saddle.
+    aside : ndarray, shape (..., q, q)
+        A square root from which to go on: of T with more variance, or off the saddle.
     """
     q, lead = data.q, T.shape[:-2]
-    L = root(T) if data.correlated else diagonal_root(T)
+    square_root = root if data.correlated else diagonal_root
+    L = square_root(T)
     _, newton, hessian = newton_step(L, at, data)
     values, axes = eigen(at.D if data.correlated else at.D * np.eye(q))
     lowest, axis = np.minimum(values[..., 0], 0), axes[..., 0]
@@ -371,7 +370,10 @@ def certify(T, at, data):
     bent = np.zeros_like(L)
     bent.reshape(*lead, -1)[..., data.free] = step[..., None] * axes[..., 0]
     saddle = np.maximum(-curvature[..., 0], 0) * step**2 / 2
-    return Certificate(newton / 2, -lowest * more / 2, saddle, values[..., 0], TOLERANCE + rounding(at, data)), off, bent
+    certificate = Certificate(newton / 2, -lowest * more / 2, saddle, values[..., 0], TOLERANCE + rounding(at, data))
+    edge = (certificate.boundary >= certificate.tolerance)[..., None, None]
+    bend = (saddle >= certificate.tolerance)[..., None, None]
+    return certificate, np.where(edge, square_root(T + off), np.where(bend, L + bent, L))
 
 
 @lru_cache
@@ -419,7 +421,6 @@ def minimise(data, reml, L, steps=200):
     ValueError
         The random effects reproduce the response: the residual variance is zero.
     """
-    square_root = root if data.correlated else diagonal_root
     L = L if data.correlated else diagonal_root(L @ L.mT)
     at, shrink, lane, found = deviance(L @ L.mT, data, reml), np.ones(len(L)), np.arange(len(L)), []
     for evaluations in range(2, steps + 2):
@@ -438,16 +439,15 @@ def minimise(data, reml, L, steps=200):
         if not (still.any() or last):
             continue
         T = L @ L.mT
-        certificate, off, bent = certify(T, at, data)
+        certificate, aside = certify(T, at, data)
         stop = last | (still & (worst(certificate) < certificate.tolerance))
         if stop.any():
             found.append([part[stop] for part in (lane, T, *at, *certificate[:5])])
             if stop.all():
                 break
-        edge = still & (certificate.boundary >= certificate.tolerance)
-        saddle = still & ~edge & (certificate.saddle >= certificate.tolerance)
-        if edge.any() or saddle.any():
-            L = choose(edge, square_root(T + off), choose(saddle, square_root(T) + bent, L))
+        elsewhere = still & (np.maximum(certificate.boundary, certificate.saddle) >= certificate.tolerance)
+        if elsewhere.any():
+            L = choose(elsewhere, aside, L)
             at = deviance(L @ L.mT, data, reml)
         if stop.any():
             L, shrink, lane, *at = (part[~stop] for part in (L, shrink, lane, *at))
@@ -510,7 +510,7 @@ def grid(q, correlated, J):
     regular in the correlation, with more there are those of all signs, and none.
     """
     signs = [(1, *rest) for rest in product((1, -1), repeat=q - 1)]
-    options = {2: [(12, 9), (8, 5), (5, 3)], 3: [(5, 2), (4, 2), (4, 1), (3, 1)], 4: [(4, 2), (3, 2), (3, 1)]}
+    options = {1: [(12, 1)], 2: [(12, 9), (8, 5), (5, 3)], 3: [(5, 2), (4, 2), (4, 1), (3, 1)], 4: [(4, 2), (3, 2), (3, 1)]}
     for levels, correlations in options.get(q, [(2, 1)]):
         rho = np.linspace(-0.97, 0.97, correlations) if q == 2 else [0] + [0.9] * len(signs) * (correlations > 1)
         rho = rho if correlated else [0]
