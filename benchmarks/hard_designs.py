@@ -93,3 +93,105 @@ def scan(data, formula, reml):
         minima.append(minimize_scalar(lambda v: value(np.exp(v)), bounds=(u[max(i - 1, 0)], u[i + 1]), method="bounded",
                                       options={"xatol": 1e-9}).fun)
     return np.sort(minima)
+
+
+def fitted(data, formula, effects, reml):
+    """The deviance of our fit and its certificate, or the reason for refusing."""
+    try:
+        products = engine.Products.of(Design.read(formula, data, "g", effects, None))
+        _, at, certificate = engine.estimate(products, reml)
+    except (ValueError, engine.NotCertified) as error:
+        return {"kind": f"{type(error).__name__}: {str(error).split(':')[0][:50]}"}
+    return {"kind": certificate.kind, "deviance": at.value + units(products, reml), "rounding": certificate.tolerance}
+
+
+def units(products, reml):
+    """What the deviance of `Products` leaves out: the units of the data."""
+    return (2 * (products.n - products.p * reml) * np.log(products.unit)
+            + 2 * reml * np.log(np.abs(np.diag(products.Rx))).sum())
+
+
+def scattered(data, formula, effects, reml, seed, count=200):
+    """The least deviance that the search finds from scattered starts."""
+    products = engine.Products.of(Design.read(formula, data, "g", effects, None))
+    rng, q = np.random.default_rng([seed, 1]), products.q
+    size = np.exp(2 * rng.normal(size=(count, q, 1)) + 1.5 * rng.normal(size=(count, 1, 1)))
+    L = rng.normal(size=(count, q, q)) * size * np.sqrt(len(products.groups) / products.n)
+    try:
+        return engine.minimise(products, reml, L)[1].value.min() + units(products, reml)
+    except ValueError:
+        return np.nan
+
+
+def by_glmm(data, formula, effects, reml):
+    """The deviance of PyPI's glmm; not a number when it fails."""
+    import glmm
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return -2 * glmm.fit(data, f"{formula} + ({effects[1:]} | g)", reml=reml).loglik
+    except Exception:  # whatever it raises, the comparison goes on
+        return np.nan
+
+
+def intercepts(count):
+    rows = []
+    for seed in range(count):
+        data, formula, effects = hard(seed, 1)
+        for reml in (True, False):
+            minima = scan(data, formula, reml)
+            rows.append({"seed": seed, "reml": reml, "minima": len(minima), "least": minima[0],
+                         **fitted(data, formula, effects, reml)})
+    table = pd.DataFrame(rows)
+    short = table.deviance - table.least
+    print(f"{len(table)} random intercepts, {int((table.minima > 1).sum())} with several minima")
+    print(table.kind.value_counts().to_string())
+    print(f"more than {SHORT:g} short of the scan: {int((short > SHORT).sum())}, worst {short.max():.2g}; "
+          f"more than {SHORT:g} below it: {int((short < -SHORT).sum())}\n")
+    return ((short > SHORT) | table.kind.str.startswith("NotCertified")).any()
+
+
+def slopes(count):
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(count):
+            q, reml = 2 + (seed % 3 == 2), seed % 2 == 0
+            data, formula, effects = hard(seed, q)
+            rows.append({"seed": seed, "q": q, "reml": reml, "formula": formula, "effects": effects[1:],
+                         **fitted(data, formula, effects, reml), "glmm": by_glmm(data, formula, effects, reml),
+                         "scattered": scattered(data, formula, effects, reml, seed)})
+        table = pd.DataFrame(rows)
+        if shutil.which("Rscript"):
+            some = table[table.seed % 10 < 2].index  # two in ten: R takes most of the time
+            for i in some:
+                hard(table.seed[i], table.q[i])[0].to_csv(Path(folder, f"{table.seed[i]}.csv"), index=False,
+                                                          float_format="%.17g")
+            tasks = table.loc[some, ["seed", "reml", "formula", "effects"]].to_dict("records")
+            Path(folder, "tasks.json").write_text(json.dumps(tasks))
+            subprocess.run(["Rscript", str(HERE / "simulated_designs.R"), folder], check=True)
+            lme4 = pd.read_json(Path(folder, "lme4.json")).set_index(some)
+            table = table.join(-2 * lme4[["nloptwrap", "bobyqa"]].apply(pd.to_numeric))
+    report(table)
+    return table.kind.str.startswith("NotCertified").any()
+
+
+def report(table):
+    programs = [name for name in ("deviance", "scattered", "glmm", "nloptwrap", "bobyqa") if name in table]
+    best = table[programs].min(axis=1)
+    print(f"{len(table)} random slopes\n" + table.kind.value_counts().to_string())
+    allowed = np.maximum(SHORT, table.rounding)
+    for name in programs:
+        short = (table[name] - best)[table[name].notna() & table.deviance.notna()]
+        wrong = short[short > allowed[short.index]]
+        print(f"{'mlm' if name == 'deviance' else name:10s} of {len(short):5d} short {len(wrong):4d}, by "
+              + (f"{wrong.median():.2g} in the median, {wrong.max():.3g} at worst" if len(wrong) else "nothing"))
+
+
+def main(few, many):
+    failed = intercepts(few)
+    return slopes(many) | failed
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(int, (sys.argv[1:] + ["10000", "3000"][len(sys.argv) - 1:]))))
