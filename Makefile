@@ -78,10 +78,11 @@ serve: env ## rebuild and show the site while you write
 	  --pre-build "python book/build.py --execute" -D nb_execution_cache_path=_build/serve/_build/.jupyter_cache \
 	  --re-ignore '/(_build|\.venv|node_modules|\.git|__pycache__|tests)/|/conf\.py'
 
-bench: env ## time the fit beside statsmodels, PyPI's mixedlm and, where R has it, lme4
+bench: env ## time the fit beside statsmodels, PyPI's glmm and mixedlm and, where R has it, lme4; judge its certificate
 	@$(BIN)/python -m pip install --quiet -r benchmarks/requirements.txt
 	@$(BIN)/python benchmarks/speed.py
 	@$(BIN)/python benchmarks/certificate.py
+	@$(BIN)/python benchmarks/hard_designs.py
 	@if command -v Rscript > /dev/null; then $(BIN)/python benchmarks/simulated_designs.py; \
 	else echo "lme4 is left out: it needs R (Debian: apt-get install r-cran-lme4 r-cran-jsonlite)."; fi
 
