@@ -75,10 +75,11 @@ audit: site ## measure every page beside a stock Jupyter Book: bytes, axe-core, 
 serve: env ## build and show the site after each edit, while you write
 	@"$(BIN)/python" -m book.steps.serve $(PORT)
 
-bench: env ## time the fit beside statsmodels, PyPI's mixedlm and, where R has it, lme4
+bench: env ## time the fit beside statsmodels, PyPI's glmm and mixedlm and, where R has it, lme4; judge its certificate
 	@"$(BIN)/python" -m pip install --quiet -r benchmarks/requirements.txt
 	@"$(BIN)/python" benchmarks/speed.py
 	@"$(BIN)/python" benchmarks/certificate.py
+	@"$(BIN)/python" benchmarks/hard_designs.py
 	@if command -v Rscript > /dev/null; then "$(BIN)/python" benchmarks/simulated_designs.py; \
 	else echo "lme4 is left out: it needs R (Debian: apt-get install r-cran-lme4 r-cran-jsonlite)."; fi
 

@@ -1,10 +1,10 @@
-"""Time the fit beside lme4, PyPI's mixedlm and statsmodels; memory and growth with the data.
+"""Time the fit beside lme4, PyPI's glmm and mixedlm, and statsmodels; memory and growth with the data.
 
     python benchmarks/speed.py [folder for the table and the figure, default _build/bench]
 
 Formula included, one thread. Each time is the least of repeated calls, the Python programs taking
 turns: on a shared machine that is the figure other work disturbs least. Peers that are not
-installed are left out of the table; `make bench` installs `mixedlm`.
+installed are left out of the table; `make bench` installs `mixedlm`, and tests need `glmm`.
 """
 
 import os
@@ -73,11 +73,14 @@ def python_times(data, repeats):
     """Seconds for each model, method and Python program."""
     import statsmodels.formula.api as smf
 
+    import glmm
+
     lmer = importlib.import_module("mixedlm").lmer if importlib.util.find_spec("mixedlm") else None
     for model, (formula, effects) in MODELS.items():
         for method in ("REML", "ML"):
             reml = method == "REML"
-            calls = {"mlm": lambda: mixedlm(formula, data, "schid", "~ " + effects, reml)}
+            calls = {"mlm": lambda: mixedlm(formula, data, "schid", "~ " + effects, reml),
+                     "glmm": lambda: glmm.fit(data, f"{formula} + ({effects} | schid)", reml=reml)}
             if lmer:
                 calls["mixedlm"] = lambda: lmer(f"{formula} + ({effects} | schid)", data, REML=reml)
             stock = {"statsmodels": lambda: smf.mixedlm(
@@ -158,7 +161,7 @@ def main(folder):
     if shutil.which("Rscript"):
         table.insert(1, "lme4", lme4_times(data, 10))
     table *= 1000
-    for peer in table.columns.intersection(["lme4", "mixedlm"]):
+    for peer in table.columns.intersection(["lme4", "glmm", "mixedlm"]):
         table[f"mlm / {peer}"] = table["mlm"] / table[peer]
     print("Milliseconds, HSB\n" + table.round(2).to_string(), "\n")
     table.to_csv(folder / "speed.csv")
@@ -187,10 +190,10 @@ def main(folder):
 def draw(table, growth, path):
     import matplotlib.pyplot as plt
 
-    programs = [name for name in ("mlm", "mixedlm", "lme4", "statsmodels") if name in table]
+    programs = [name for name in ("mlm", "glmm", "mixedlm", "lme4", "statsmodels") if name in table]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     times = table.xs("REML", level="method")[programs]
-    for name, marker in zip(programs, "os^D"):
+    for name, marker in zip(programs, "ov^sD"):
         left.plot(times[name], range(len(times)), marker, label=name)
     left.set(xscale="log", xlabel="milliseconds for one fit (REML)")
     left.set_yticks(range(len(times)), times.index)

@@ -244,13 +244,10 @@ def test_the_certificate_refuses_end_points_of_stock_optimisers():
 
 
 def test_few_groups_with_two_minima():
-    # 5 groups, 24 rows: lme4's optimisers, and ours from its first start, end .066 log units lower
+    # 5 groups, 24 rows: lme4's optimisers end .066 log units lower
     data, formula, effects, _ = simulated_designs.design(261)
     fit = mixedlm(formula, data, "g", effects)
-    assert fit.llf == pytest.approx(-33.159784, abs=1e-5) and fit.certificate.starts == 25
-    products = engine.Products.of(fit.design)
-    other = engine.minimise(products, True, engine.start(products, True)[None])[1].value[0]
-    assert other - fit.at.value == pytest.approx(0.1311, abs=1e-3)
+    assert fit.llf == pytest.approx(-33.159784, abs=1e-5) and fit.certificate.kind == "searched"
 
 
 def test_leaves_a_saddle_on_the_boundary(hsb):

@@ -35,7 +35,7 @@ class SingularFit(UserWarning):
     """
 
 
-def mixedlm(formula, data, groups, re_formula=None, reml=True):
+def mixedlm(formula, data, groups, re_formula=None, reml=True, correlated=True):
     """Fit a two-level linear mixed model, certified, or raise.
 
     Parameters
@@ -52,6 +52,10 @@ def mixedlm(formula, data, groups, re_formula=None, reml=True):
         ``"~ 0 + x"`` a slope alone. By default a random intercept.
     reml : bool, default True
         Restricted maximum likelihood, or maximum likelihood.
+    correlated : bool, default True
+        With False, the columns of the random effects have variances and no covariances: lme4's
+        ``(x || g)``, for numeric x. Such a model depends on where x is 0: an intercept and a slope
+        that are uncorrelated at one origin of x are correlated at every other.
 
     Returns
     -------
@@ -85,17 +89,11 @@ def mixedlm(formula, data, groups, re_formula=None, reml=True):
     env = patsy.EvalEnvironment.capture(0, reference=1)
     design = Design.read(formula, data, groups, re_formula, env)
     design.check_sizes()
-    products = Products.of(design)
+    products = Products.of(design, correlated)
     result = MixedResults(design, products, reml, *estimate(products, reml))
     if result.singular:
         warnings.warn(result.singular, SingularFit, stacklevel=2)
     return result
-
-
-def lower_triangle(names):
-    """Names of the variance parameters, in the order of statsmodels' summary."""
-    return [f"{names[i]} Var" if i == j else f"{names[j]} x {names[i]} Cov"
-            for i in range(len(names)) for j in range(i + 1)]
 
 
 class MixedResults(MixedLMResults):
@@ -111,6 +109,9 @@ class MixedResults(MixedLMResults):
     ----------
     singular : str
         Empty, or what makes the fit singular.
+    elements : tuple of ndarray
+        Rows and columns of the elements of `cov_re` that are estimated: its lower triangle, or
+        its diagonal if the random effects are uncorrelated.
     certificate : Certificate
         What was checked at the optimum, see `certify`, and how often the deviance was computed.
 
@@ -133,23 +134,24 @@ class MixedResults(MixedLMResults):
         jacobian = 2 * self.df * np.log(products.unit) + 2 * reml * np.log(np.abs(np.diag(products.Rx))).sum()
         self.llf = float(-(at.value + jacobian) / 2)
         self.to_random = np.linalg.inv(products.Rz)
+        self.elements = np.tril_indices(q) if products.correlated else (np.arange(q),) * 2
         tau = self.scale * self.to_random @ T @ self.to_random.T
         self.zero = np.diag(tau) < 1e-9 * self.scale * (self.to_random**2).sum(axis=1)
         tau[self.zero] = tau[:, self.zero] = 0
         self.tau = (tau + tau.T) / 2
         # what statsmodels' own methods look for
-        self.k_fe, self.k_re, self.k_re2, self.k_vc = p, q, q * (q + 1) // 2, 0
+        self.k_fe, self.k_re, self.k_re2, self.k_vc = p, q, len(self.elements[0]), 0
         self.converged, self.nobs, self.df_resid, self._use_t = True, n, n - p, False
         self.vcomp, self.freepat, self.cov_pen, self._cache = np.array([]), None, None, {}
         self._data_attr, self._data_in_cache = [], []
         self.singular = self._singularity()
 
     def _singularity(self):
-        eigenvalues = np.linalg.eigvalsh(self.T)
         if self.zero.any():
             names = listed(name for name, zero in zip(self.design.random, self.zero) if zero)
             return f"Singular fit: the best estimate of the variance of {names} is 0."
-        if eigenvalues[0] > 1e-10 * eigenvalues[-1]:
+        sd = np.sqrt(np.diag(self.T))
+        if np.linalg.eigvalsh(self.T / np.outer(sd, sd))[0] > 1e-10:
             return ""
         if self.k_re == 2:
             sign = "+1" if self.tau[0, 1] > 0 else "-1"
@@ -188,9 +190,10 @@ class MixedResults(MixedLMResults):
 
     @cached_property
     def params(self):
-        """Fixed effects, then the lower triangle of `cov_re`."""
-        variances = pd.Series(self.tau[np.tril_indices(self.k_re)], index=lower_triangle(self.design.random))
-        return pd.concat([self.fe_params, variances])
+        """Fixed effects, then the `elements` of `cov_re`."""
+        names = self.design.random
+        labels = [f"{names[i]} Var" if i == j else f"{names[j]} x {names[i]} Cov" for i, j in zip(*self.elements)]
+        return pd.concat([self.fe_params, pd.Series(self.tau[self.elements], index=labels)])
 
     # -- standard errors of the variances
 
@@ -201,7 +204,7 @@ class MixedResults(MixedLMResults):
         The inverse of the observed information of the (restricted) likelihood in
         (tau, sigma2); not a number for a singular fit.
         """
-        names = [*lower_triangle(self.design.random), "Residual Var"]
+        names = [*self.params.index[self.k_fe :], "Residual Var"]
         covariance = np.full((len(names), len(names)), np.nan)
         if not self.singular:
             steps = np.array([*self._unit_steps(), -self.T / self.scale]).reshape(len(names), -1)
@@ -213,15 +216,15 @@ class MixedResults(MixedLMResults):
         return pd.DataFrame(covariance, index=names, columns=names)
 
     def _unit_steps(self):
-        """How T moves with each element of the lower triangle of `cov_re`, sigma2 fixed."""
-        for i, j in zip(*np.tril_indices(self.k_re)):
+        """How T moves with each of the `elements` of `cov_re`, sigma2 fixed."""
+        for i, j in zip(*self.elements):
             unit = np.zeros((self.k_re, self.k_re))
             unit[i, j] = unit[j, i] = 1 / self.scale
             yield self.products.Rz @ unit @ self.products.Rz.T
 
     @cached_property
     def bse_re(self):
-        """Standard errors of the lower triangle of `cov_re`, in its units."""
+        """Standard errors of the `elements` of `cov_re`, in its units."""
         return np.sqrt(pd.Series(np.diag(self.cov_variances), index=self.cov_variances.index))[:-1]
 
     @cached_property
@@ -321,6 +324,11 @@ class MixedResults(MixedLMResults):
         plain = copy.copy(self)
         for name in ("params", "fe_params", "cov_re", "bse", "normalized_cov_params"):
             plain.__dict__[name] = getattr(self, name).to_numpy()
+        names = list(self.params.index)
+        plain.model = SimpleNamespace(  # what they read of the model; the real one takes time
+            endog_names=self.design.response, data=SimpleNamespace(param_names=names, cov_names=names),
+            n_totobs=self.nobs, n_groups=len(self.design.labels),
+            endog_li=[range(size) for size in np.bincount(self.design.codes)])
         return plain
 
     def _constraint(self, r_matrix):
@@ -355,10 +363,8 @@ class MixedResults(MixedLMResults):
         """statsmodels' summary table, with right standard errors of the variances."""
         plain = self._plain()
         plain.bse = plain.bse / np.sqrt(self.scale)  # by which summary() multiplies
-        plain.model = SimpleNamespace(  # what summary() reads of the model; the real one takes time
-            endog_names=self.design.response, data=SimpleNamespace(param_names=list(self.params.index)),
-            n_totobs=self.nobs, n_groups=len(self.design.labels),
-            endog_li=[range(size) for size in np.bincount(self.design.codes)])
+        if not self.products.correlated:  # what statsmodels calls variance components
+            plain.k_re, plain.k_re2, plain.k_vc, plain.vcomp = 0, 0, self.k_re, np.diag(self.tau)
         return super(MixedResults, plain).summary(yname, xname_fe, xname_re, title, alpha)
 
     def __getstate__(self):

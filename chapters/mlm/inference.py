@@ -2,6 +2,7 @@
 
 import sys
 from collections import namedtuple
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy import stats
 
 from .checks import ANY, COUNT, FIT, FLAG, LEVEL, NOTHING, SEED, checked, floats
 from .design import by_patsy, listed, parse
-from .likelihood import Products, derivatives, deviance, estimate, minimise, root
+from .likelihood import derivatives, deviance, diagonal_root, estimate, minimise, root, worst
 
 # ------------------------------------------------------------------ fixed effects
 
@@ -236,14 +237,22 @@ def variance_and_df(rows, T, at, products, reml):
     -------
     variance, df : ndarray, shape (..., k)
     """
-    L, df = root(T), products.n - products.p * reml
+    df = products.n - products.p * reml
+    L = root(T) if products.correlated else diagonal_root(T)
     scale = products.unit**2 * at.r2 / df
     h = rows @ np.linalg.inv(at.R.mT @ products.Rx) * np.sqrt(scale)[..., None, None]  # h h' = their covariances
     variance, Eh = (h**2).sum(axis=-1), np.einsum("...jqp,...kp->...kjq", at.E, h)
     slope = 2 * (Eh.mT @ Eh) @ L[..., None, :, :]  # of the variance, in L; in log s2 it is the variance itself
     slope = np.concatenate([slope.reshape(*variance.shape, L.shape[-1] ** 2), variance[..., None]], axis=-1)
+    # changes of L relative to its size, so that a large or a small T has as many digits
+    size = np.sqrt(np.diagonal(T, axis1=-2, axis2=-1))
+    size = np.where(size > 0, size, 1)[..., None] * np.ones(len(products.Rz))
+    size = np.concatenate([size.reshape(*T.shape[:-2], -1), np.ones_like(size[..., 0, :1])], axis=-1)
+    free = np.append(products.free, -1)
+    slope = (slope * size[..., None, :])[..., free]
+    curvature = (hessian(L, at, df) * size[..., :, None] * size[..., None, :])[..., free[:, None], free]
     # a zero curvature belongs to a rotation of L or to a variance at 0, of which the variance does not depend
-    inverse = np.linalg.pinv(hessian(L, at, df), rcond=1e-9, hermitian=True)
+    inverse = np.linalg.pinv(curvature, rcond=1e-9, hermitian=True)
     return variance, variance**2 / np.einsum("...ki,...ij,...kj->...k", slope, inverse, slope)
 
 
@@ -304,13 +313,12 @@ def likelihood_ratio(smaller, larger):
     """
     if smaller is None:
         least = deviance(np.zeros_like(larger.T), larger.products, larger.reml).value - larger.at.value
-        fixed, random, before = 0, larger.k_re, 0
+        fixed, random, variances = 0, larger.k_re, larger.k_re2
     else:
         _check_nested(smaller, larger)
         least = _comparable(smaller) - _comparable(larger)
-        fixed, random, before = larger.k_fe - smaller.k_fe, larger.k_re - smaller.k_re, smaller.k_re
+        fixed, random, variances = larger.k_fe - smaller.k_fe, larger.k_re - smaller.k_re, larger.k_re2 - smaller.k_re2
     statistic = max(float(least), 0.0)
-    variances = random * before + random * (random + 1) // 2
     naive = stats.chi2.sf(statistic, fixed + variances)
     if random == 0:
         p = naive
@@ -352,6 +360,10 @@ def _check_nested(smaller, larger):
         raise ValueError("The fits have different groups: models with different grouping are not nested.")
     if not (_within(one.X, two.X) and _within(one.Z, two.Z)):
         raise ValueError("The models are not nested: the first has terms that the second cannot express.")
+    if not larger.products.correlated and not (  # a diagonal tau stays one only for the same columns
+            smaller.k_re == 1 or not smaller.products.correlated) or not larger.products.correlated and not all(
+            any(_within(z[:, None], w[:, None]) for w in two.Z.T) for z in one.Z.T):
+        raise ValueError("The models are not nested: the second has uncorrelated random effects, which the first's aren't.")
     if larger.reml and larger.k_fe != smaller.k_fe:
         raise ValueError("REML fits with different fixed effects have likelihoods of different data: "
                          "fit both with reml=False.")
@@ -444,7 +456,7 @@ def refit(fit, responses):
     each = refits(fit.design, fit.products, fit.reml, fit.T, responses)
     tau = each.scale[:, None, None] * (fit.to_random @ each.T @ fit.to_random.T)
     llf = fit.llf - (each.at.value - fit.at.value) / 2
-    return pd.DataFrame(np.column_stack([each.fixed, tau[:, *np.tril_indices(fit.k_re)], each.scale, llf]),
+    return pd.DataFrame(np.column_stack([each.fixed, tau[:, *fit.elements], each.scale, llf]),
                         columns=[*fit.params.index, "Residual Var", "llf"])
 
 
@@ -477,11 +489,10 @@ def refits(design, old, reml, T, responses):
     total = np.broadcast_to(old.total, (m, *old.total.shape)).copy()
     total[:, -1, -1] = (rest**2).sum(axis=0)
 
-    def some(i):
-        return Products(groups[i], total[i], old.n, old.p, old.q, old.Rx, old.Rz, ols, old.unit)
+    products = replace(old, groups=groups, total=total, ols=ols)
 
     def failed(certificate):
-        return np.maximum(certificate.newton, certificate.boundary) >= certificate.tolerance
+        return worst(certificate) >= certificate.tolerance
 
     def put(i, T_i, at_i):
         for whole, part in zip((T, *at), (T_i, *at_i)):
@@ -489,15 +500,15 @@ def refits(design, old, reml, T, responses):
 
     # most replicates need few steps; the others go on in smaller company, the last by themselves
     begin = root(T, floor=0.1 * len(design.labels) / old.n)
-    T, at, certificate = minimise(some(slice(None)), reml, np.broadcast_to(begin, (m, *begin.shape)), steps=5)
+    T, at, certificate = minimise(products, reml, np.broadcast_to(begin, (m, *begin.shape)), steps=5)
     left = np.flatnonzero(failed(certificate))
     if len(left):
-        *found, certificate = minimise(some(left), reml, root(T[left]))
+        *found, certificate = minimise(products.some(left), reml, root(T[left]))
         put(left, *found)
         for i in left[failed(certificate)]:
-            put(i, *estimate(some(i), reml)[:2])
+            put(i, *estimate(products.some(i), reml)[:2])
     fixed = np.linalg.solve(old.Rx, ols + old.unit * at.coef.T).T
-    return Refits(T, at, some(slice(None)), fixed, old.unit**2 * at.r2 / (old.n - old.p * reml))
+    return Refits(T, at, products, fixed, old.unit**2 * at.r2 / (old.n - old.p * reml))
 
 
 def _chunks(fit, draws, seed, progress):

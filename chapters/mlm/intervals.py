@@ -8,7 +8,7 @@ from scipy import optimize, stats
 
 from .checks import FIT, LEVEL, checked, one_of
 from .inference import hessian
-from .likelihood import Products, deviance, estimate, symmetrizer
+from .likelihood import Products, deviance, estimate
 
 
 @checked(fit=FIT, level=LEVEL, method=one_of("profile", "delta"))
@@ -57,8 +57,8 @@ def variance_intervals(fit, level=0.95, method="profile"):
     sd Intercept      2.92   2.59   3.32
     sd residual       6.26   6.15   6.36
     """
-    names, q = fit.design.random, fit.k_re
-    pairs = [(i, j) for i in range(q) for j in range(i + 1)]
+    names = fit.design.random
+    pairs = list(zip(*fit.elements))
     labels = [f"sd {names[i]}" if i == j else f"cor {names[j]} {names[i]}" for i, j in pairs] + ["sd residual"]
 
     def value(tau, sigma2, k):
@@ -79,11 +79,11 @@ def variance_intervals(fit, level=0.95, method="profile"):
 
 def _delta_limits(fit, value, estimates, pairs, level):
     z, q = stats.norm.ppf((1 + level) / 2), fit.k_re
-    steps = np.append(fit.tau[np.tril_indices(q)], fit.scale)
+    steps = np.append(fit.tau[fit.elements], fit.scale)
 
     def at(parameters, k):
         tau = np.zeros((q, q))
-        tau[np.tril_indices(q)] = parameters[:-1]
+        tau[fit.elements] = parameters[:-1]
         return value(tau + np.tril(tau, -1).T, parameters[-1], k)
 
     for k, best in enumerate(estimates):
@@ -109,8 +109,8 @@ def _profile_limits(fit, value, estimates, pairs, level):
     eigenvalues, axes = np.linalg.eigh(fit.T)
     L = axes * np.sqrt(np.maximum(eigenvalues, 1e-6 * len(fit.design.labels) / fit.nobs)) @ axes.T
     best = np.append(L.ravel(), np.log(fit.at.r2 / fit.df))
-    symmetric = np.zeros((q * q + 1, q * (q + 1) // 2 + 1))
-    symmetric[:-1, :-1] = np.linalg.eigh(symmetrizer(q))[1][:, q * (q - 1) // 2 :]
+    symmetric = np.zeros((q * q + 1, fit.k_re2 + 1))
+    symmetric[:-1, :-1] = products.directions.T
     symmetric[-1, -1] = 1
     curvature, axes = np.linalg.eigh(symmetric.T @ hessian(L, fit.at, fit.df) @ symmetric / 2)
     basis = symmetric @ axes / np.sqrt(np.maximum(curvature, 1e-4 * curvature[-1]))
@@ -176,4 +176,4 @@ def _deviance_without(fit, i):
     if fit.k_re == 1:
         return deviance(np.zeros_like(fit.T), fit.products, fit.reml).value
     fewer = replace(design, Z=np.delete(design.Z, i, axis=1), random=[*design.random[:i], *design.random[i + 1:]])
-    return estimate(Products.of(fewer), fit.reml)[1].value
+    return estimate(Products.of(fewer, fit.products.correlated), fit.reml)[1].value

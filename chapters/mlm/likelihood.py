@@ -7,21 +7,27 @@ deviance is a function of T alone (Bates, Maechler, Bolker & Walker, 2015, J. St
 Z'y of each group, and has simple first and second derivatives.
 
 In the order of the code: `Products`, the data boiled down; `deviance` and its derivatives;
-`minimise` (Newton's method), `certify` and `estimate`, which does both or raises.
+`minimise` (Newton's method) and `certify`; `estimate`, which finds the least deviance (with one
+variance ratio by the proof of `proof.least`, with more by a search) or raises.
 """
 
 from collections import namedtuple
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from itertools import product
 
 import numpy as np
+from scipy import ndimage
 
 from .design import listed
+from .proof import least
 
 TOLERANCE = 1e-8  # deviance units by which a certified fit may still be improved
 COLLINEAR = 1e-10  # share of a column's length left after the other columns explain it
 EXACT = 1e-10  # share of the response's variance below which a residual counts as zero
-UNIDENTIFIED = 1e-10  # information about one direction of T over that about the best known one
+UNIDENTIFIED = 1e-10  # information about one direction of T over that there would be without the others
+LEVELS = 0.03, 1000  # variances to start from, times what makes group means half reliable
+SCREENED = 70_000, 16_000  # groups times points at which the deviance is computed to find starts (q = 2, more)
 
 
 class NotCertified(RuntimeError):
@@ -46,13 +52,15 @@ def orthonormal(matrix, names, what):
     length = np.sqrt(np.einsum("ij,ij->j", matrix, matrix))
     if not length.all():
         raise ValueError(f"The {what} column {names[np.argmin(length)]!r} is zero in every row.")
+    root_n = np.sqrt(len(matrix))
+    if len(names) == 1:
+        return matrix * (root_n / length), length[:, None] / root_n
     Q, R = np.linalg.qr(matrix / length)
     if R.size and np.abs(np.diag(R)).min() < COLLINEAR:
         weights = np.abs(np.linalg.svd(R)[2][-1])
         guilty = [name for name, weight in zip(names, weights) if weight > 1e-6]
         constant = f" ({guilty[-1]} is constant)" if len(guilty) == 2 and guilty[0] == "Intercept" else ""
         raise ValueError(f"The {what} columns {listed(guilty)} are collinear{constant}: leave one of them out.")
-    root_n = np.sqrt(len(matrix))
     Q *= root_n
     return Q, R * length / root_n
 
@@ -63,6 +71,8 @@ class Products:
 
     X and Z are replaced by their Q factors, X'X = Z'Z = n I, and y by its OLS residuals
     divided by their standard deviation. So units and origins do not matter to what follows.
+    Random effects without correlations are tied to their columns and to their origins: then
+    Z is scaled alone.
 
     Attributes
     ----------
@@ -78,6 +88,8 @@ class Products:
         OLS coefficients of the Q factor of X.
     unit : float
         Standard deviation of the OLS residuals, in units of the response.
+    correlated : bool
+        Whether T has covariances, or is diagonal.
     """
 
     groups: np.ndarray
@@ -89,12 +101,16 @@ class Products:
     Rz: np.ndarray
     ols: np.ndarray
     unit: float
+    correlated: bool = True
 
     @classmethod
-    def of(cls, design):
+    def of(cls, design, correlated=True):
         (n, p), q = design.X.shape, design.Z.shape[1]
         X, Rx = orthonormal(design.X, design.fixed, "fixed-effects")
         Z, Rz = orthonormal(design.Z, design.random, "random-effects")
+        if not correlated:
+            length = np.sqrt(np.einsum("ij,ij->j", design.Z, design.Z) / n)
+            Z, Rz = design.Z / length, np.diag(length)
         ols = X.T @ design.y / n
         residual = design.y - X @ ols
         unit = np.sqrt(residual @ residual / n)
@@ -113,12 +129,97 @@ class Products:
                 sums[:, a, b] = np.add.reduceat(columns[a] * columns[b], starts)
                 if b < q:
                     sums[:, b, a] = sums[:, a, b]
-        return cls(sums, n * np.eye(p + 1), n, p, q, Rx, Rz, ols, unit)
+        products = cls(sums, n * np.eye(p + 1), n, p, q, Rx, Rz, ols, unit, correlated)
+        if q == 1 and products.within[p, p] < 1e-3 * n:  # a small difference of large sums: subtract in each row
+            a, b = sums[:, 0, 0], sums[:, 0, 1:]
+            slope = np.divide(b, a[:, None], where=a[:, None] > 0, out=np.zeros_like(b))
+            rest = np.array(columns[1:]) - columns[0] * np.repeat(slope, np.diff(starts, append=n), axis=0).T
+            products.within = rest @ rest.T
+        return products
+
+    @cached_property
+    def within(self):
+        """[X y]'[X y] within the groups, when each is free to have any effect, for q = 1."""
+        a, b = self.groups[..., 0], self.groups[..., 0, 1:]
+        return self.total - (b / np.maximum(a, 1e-300)).mT @ b
+
+    def some(self, i):
+        """These replicates (themselves, where all share one response)."""
+        return self if self.groups.ndim == 3 else replace(self, groups=self.groups[i], total=self.total[i])
+
+    @cached_property
+    def free(self):
+        """The elements of L, flattened, that may differ from 0."""
+        return np.arange(self.q**2) if self.correlated else np.arange(self.q) * (self.q + 1)
+
+    @cached_property
+    def directions(self):
+        """Orthonormal directions in which T can change, flattened, a row for each."""
+        q, eye = self.q, np.eye(self.q)
+        pairs = [(i, j) for i in range(q) for j in range(i + 1) if self.correlated or i == j]
+        both = np.array([np.outer(eye[i], eye[j]) + np.outer(eye[j], eye[i]) for i, j in pairs]).reshape(-1, q * q)
+        return both / np.linalg.norm(both, axis=1, keepdims=True)
+
+    @cached_property
+    def adjoint(self):
+        """det A_j, (..., J), and adj(A_j) Z_j'[Z X y] of the groups, for q = 2."""
+        A = adjugate(self.groups[..., :2])
+        turned = A @ self.groups
+        return turned[..., 0, 0], turned
 
 
 # ------------------------------------------------------------ the deviance and its minimum
 
 Evaluation = namedtuple("Evaluation", "value D K W v E coef r2 R")
+
+
+def adjugate(matrices):
+    """det(M) M^-1 of 2 x 2 matrices."""
+    turned = -matrices
+    turned[..., 0, 0], turned[..., 1, 1] = matrices[..., 1, 1], matrices[..., 0, 0]
+    return turned
+
+
+def solve(T, data):
+    """(I + Z_j'Z_j T)^-1 Z_j'[Z X y] of each group, and the log determinants of what is inverted.
+
+    For 2 x 2 matrices, adj(I + A T) = I + adj(T) adj(A): nothing is subtracted, and it is fast.
+    """
+    q, each = data.q, T[..., None, :, :]
+    if q == 1:
+        M = 1 + data.groups[..., :1] * each
+        return data.groups / M, np.log(M[..., 0, 0])
+    if q == 2:
+        det_A, turned = data.adjoint
+        turn = adjugate(T)
+        det_T = T[..., 0, 0] * T[..., 1, 1] - T[..., 0, 1] * T[..., 1, 0]
+        det = 1 + (data.groups[..., :2] * each).sum(axis=(-2, -1)) + det_T[..., None] * det_A
+        return (data.groups + turn[..., None, :, :] @ turned) / det[..., None, None], np.log(det)
+    M = np.eye(q) + data.groups[..., :q] @ each
+    return np.linalg.solve(M, data.groups), np.log(np.linalg.det(M))
+
+
+def profile(T, data, reml):
+    """The deviance at T, with what it was computed from: M^-1 Z'[Z X y], coef, r2, R and R'^-1."""
+    p, q, lead = data.p, data.q, T.shape[:-2]
+    df, J = data.n - p * reml, data.groups.shape[-3]
+    WC, log_det = solve(T, data)
+    if q == 1:  # nothing is subtracted
+        C = WC[..., 0, 1:]
+        S = data.within + (C / np.maximum(data.groups[..., 0, :1], 1e-300)).mT @ data.groups[..., 0, 1:]
+    else:
+        explained = ((T[..., None, :, :] @ data.groups[..., q:]).reshape(*lead, J * q, p + 1).mT
+                     @ WC[..., q:].reshape(*lead, J * q, p + 1))
+        S = data.total - explained
+    S = (S + S.mT) / 2
+    R = np.linalg.cholesky(S)
+    r2, R = R[..., p, p] ** 2, R[..., :p, :p]
+    to_fixed = np.linalg.inv(R).mT
+    coef = (to_fixed @ (to_fixed.mT @ S[..., :p, p:]))[..., 0]
+    value = df * (1 + np.log(2 * np.pi * r2 / df)) + log_det.sum(axis=-1)
+    if reml:
+        value = value + 2 * np.log(np.diagonal(R, axis1=-2, axis2=-1)).sum(axis=-1)
+    return value, WC, coef, r2, R, to_fixed
 
 
 def deviance(T, data, reml):
@@ -143,32 +244,23 @@ def deviance(T, data, reml):
         (p,); ``r2``, the residual sum of squares; ``R`` (p, p), lower triangular with
         R R' = X'V^-1 X.
     """
-    n, p, q = data.n, data.p, data.q
-    df, J, lead = n - p * reml, data.groups.shape[-3], T.shape[:-2]
-    each = T[..., None, :, :]
-    M = np.eye(q) + data.groups[..., :q] @ each
-    WC = np.linalg.solve(M, data.groups)
+    p, q, lead = data.p, data.q, T.shape[:-2]
+    df, J = data.n - p * reml, data.groups.shape[-3]
+    value, WC, coef, r2, R, to_fixed = profile(T, data, reml)
     W, C = WC[..., :q], WC[..., q:]
-    explained = (each @ data.groups[..., q:]).reshape(*lead, J * q, p + 1).mT @ C.reshape(*lead, J * q, p + 1)
-    S = data.total - (explained + explained.mT) / 2
-    R = np.linalg.cholesky(S)
-    r2, R = R[..., p, p] ** 2, R[..., :p, :p]
-    to_fixed = np.linalg.inv(R).mT
-    coef = (to_fixed @ (to_fixed.mT @ S[..., :p, p:]))[..., 0]
-    value = df * (1 + np.log(2 * np.pi * r2 / df)) + np.log(np.linalg.det(M)).sum(axis=-1)
-    value = value + 2 * reml * np.log(np.diagonal(R, axis1=-2, axis2=-1)).sum(axis=-1)
-
-    weighted = np.sqrt(df / r2)[..., None, None]
-    v = (C[..., p] - (C[..., :p] @ coef[..., None, :, None])[..., 0]) * weighted
-    E = C[..., :p] @ to_fixed[..., None, :, :]
-    vv, EE = v[..., :, None] * v[..., None, :], reml * E @ E.mT
-    expected, observed = (W - EE).sum(axis=-3), vv.sum(axis=-3)
-
-    vE = (v.mT @ E.reshape(*lead, J, q * p)).reshape(*lead, q * q, p)
-    flat = observed.reshape(*lead, q * q, 1)
-    K = pairs(2 * (vv + EE) - W, W) - reml * projected(E) - 2 * vE @ vE.mT - flat @ flat.mT / df
+    # columns E of the fixed effects, then v of the residuals
+    combine = np.zeros((*lead, p + 1, p + 1))
+    combine[..., :p, :p], combine[..., :p, p], combine[..., p, p] = to_fixed, -coef, 1
+    combine[..., p] *= np.sqrt(df / r2)[..., None]
+    F = C @ combine[..., None, :, :]
+    counted = F if reml else F[..., p:]
+    FF = counted @ counted.mT
+    sums = products_of_sums(F)
+    weight = np.full((p + 1, p + 1), float(reml))
+    weight[p], weight[:, p], weight[p, p] = 1, 1, 1 / df
+    K = pairs(2 * FF - W, W) - sums * weight.ravel() @ sums.mT
     symmetric = symmetrizer(q)
-    return Evaluation(value, expected - observed, symmetric @ K @ symmetric, W, v, E, coef, r2, R)
+    return Evaluation(value, (W - FF).sum(axis=-3), symmetric @ K @ symmetric, W, F[..., p], F[..., :p], coef, r2, R)
 
 
 def pairs(P, W):
@@ -178,21 +270,11 @@ def pairs(P, W):
     return np.einsum("...abcd->...bcad", sums.reshape(*lead, q, q, q, q)).reshape(*lead, q * q, q * q)
 
 
-def projected(E):
-    """tr(H dT H dT) for H dT = sum of E_j' dT E_j: what estimating the fixed effects takes away."""
-    *lead, J, q, p = E.shape
-    flat = E.reshape(*lead, J, q * p)
-    sums = (flat.mT @ flat).reshape(*lead, q, p, q, p).swapaxes(-3, -2).reshape(*lead, q * q, p * p)
-    return sums @ sums.mT
-
-
-def information(at, reml, df):
-    """Expected second derivatives, as `Evaluation.K`."""
-    EE = reml * at.E @ at.E.mT
-    flat = (at.W - EE).sum(axis=0).reshape(-1, 1)
-    matrix = pairs(at.W - 2 * EE, at.W) + reml * projected(at.E) - flat @ flat.T / df
-    symmetric = symmetrizer(at.W.shape[-1])
-    return symmetric @ matrix @ symmetric
+def products_of_sums(F):
+    """Sums over the groups of f_i f_k', for any two columns of F: shape (q², columns²)."""
+    *lead, J, q, k = F.shape
+    flat = F.reshape(*lead, J, q * k)
+    return (flat.mT @ flat).reshape(*lead, q, k, q, k).swapaxes(-3, -2).reshape(*lead, q * q, k * k)
 
 
 @lru_cache
@@ -214,49 +296,52 @@ def derivatives(L, at):
     return 2 * (at.D @ L).reshape(*lead, q * q), (4 * first + 2 * second).reshape(*lead, q * q, q * q)
 
 
-def newton_step(gradient, hessian):
-    """Newton's step downhill, and its decrement (twice the drop of the deviance it predicts).
+def newton_step(L, at, data):
+    """Newton's step downhill in L, its decrement (twice the drop of the deviance it predicts), the Hessian.
 
     Curvatures count by their size: a negative one belongs to a saddle, to be left in the
     direction of descent, and a zero one to a rotation of L, which changes nothing.
     """
-    curvature, axes = np.linalg.eigh(hessian)
+    gradient, hessian = derivatives(L, at)
+    gradient, hessian = gradient[..., data.free], hessian[..., data.free[:, None], data.free]
+    curvature, axes = eigen(hessian)
     size = np.abs(curvature)
     slopes = (axes.mT @ gradient[..., None])[..., 0]
     steps = slopes / np.maximum(size, 1e-9 * size.max(axis=-1, keepdims=True) + 1e-300)
-    return -(axes @ steps[..., None])[..., 0], (slopes * steps).sum(axis=-1)
+    step = np.zeros_like(L)
+    step.reshape(*L.shape[:-2], -1)[..., data.free] = -(axes @ steps[..., None])[..., 0]
+    return step, (slopes * steps).sum(axis=-1), hessian
+
+
+def eigen(matrix):
+    """`numpy.linalg.eigh`, at once for 1 x 1 matrices."""
+    return (matrix[..., 0], np.ones_like(matrix)) if matrix.shape[-1] == 1 else np.linalg.eigh(matrix)
 
 
 def root(T, floor=0.0):
     """A square root of T, eigenvalues below `floor` raised to it."""
-    values, axes = np.linalg.eigh(T)
+    values, axes = eigen(T)
     return axes * np.sqrt(np.maximum(values, floor))[..., None, :]
 
 
-def start(data, reml):
-    """A first L: one step of Fisher's scoring from the T that makes group means half reliable.
-
-    Raises ValueError if the information says that T cannot be identified: the random
-    effects, or the fixed effects of REML, leave directions of T that change nothing.
-    """
-    q = data.q
-    middle = np.eye(q) * data.groups.shape[-3] / data.n
-    at = deviance(middle, data, reml)
-    known, axes = np.linalg.eigh(information(at, reml, data.n - reml * data.p))
-    known, axes = (part[..., q * (q - 1) // 2 :] for part in (known, axes))  # without antisymmetric dT
-    if known[0] < UNIDENTIFIED * known[-1]:
-        raise ValueError("The data cannot tell the variances and covariances of the random effects apart: different "
-                         "ones fit equally well. Leave out a random effect that varies too little within or between "
-                         "groups, or a fixed effect that already tells the groups apart.")
-    step = axes @ ((axes.T @ at.D.ravel()) / known)
-    return root(middle - step.reshape(q, q), floor=0.1 * middle[0, 0])
+def diagonal_root(T):
+    return np.eye(T.shape[-1]) * np.sqrt(np.diagonal(T, axis1=-2, axis2=-1))[..., None]
 
 
-Certificate = namedtuple("Certificate", "newton boundary eigenvalue tolerance starts evaluations", defaults=[1, None])
+# newton, boundary, saddle, eigenvalue, tolerance: see `certify`. kind: "proven" or "searched". bound: how
+# far below the estimate's the deviance can lie anywhere, infinite for a search. starts, evaluations: of the search
+Certificate = namedtuple(
+    "Certificate", "newton boundary saddle eigenvalue tolerance kind bound starts evaluations",
+    defaults=["searched", np.inf, 1, 1])
+
+
+def worst(certificate):
+    """The largest improvement that a certificate predicts."""
+    return np.maximum(np.maximum(certificate.newton, certificate.boundary), certificate.saddle)
 
 
 def certify(T, at, data):
-    """By how much a further step could lower the deviance at T.
+    """By how much a further step could lower the deviance at T: the conditions for a local minimum.
 
     Returns
     -------
@@ -266,23 +351,60 @@ def certify(T, at, data):
         ``boundary``: the drop predicted for more variance in the direction of the smallest
         eigenvalue of D, given as ``eigenvalue``. It vanishes only where D is positive
         semidefinite: the first-order condition for a minimum over all covariance
-        matrices, singular ones included.
-        ``tolerance``: what both have to stay below.
-    off : ndarray, shape (..., q, q)
-        The variance to add for the drop at the boundary.
+        matrices, singular ones included. (Without correlations: for the variance that gains
+        most.)
+        ``saddle``: the drop predicted for a step of a tenth of L in the direction of the most
+        negative curvature, rotations of L apart. It vanishes only where no curvature is
+        negative: the second-order condition.
+        ``tolerance``: what the three have to stay below.
+    aside : ndarray, shape (..., q, q)
+        A square root from which to go on: of T with more variance, or off the saddle.
     """
-    newton = newton_step(*derivatives(root(T), at))[1] / 2
-    values, axes = np.linalg.eigh(at.D)
+    q, lead = data.q, T.shape[:-2]
+    square_root = root if data.correlated else diagonal_root
+    L = square_root(T)
+    _, newton, hessian = newton_step(L, at, data)
+    values, axes = eigen(at.D if data.correlated else at.D * np.eye(q))
     lowest, axis = np.minimum(values[..., 0], 0), axes[..., 0]
     size = ((at.W @ axis[..., None, :, None])[..., 0] * axis[..., None, :]).sum(axis=-1) ** 2
     more = -lowest / size.sum(axis=-1)
     off = more[..., None, None] * axis[..., :, None] * axis[..., None, :]
-    return Certificate(newton, -lowest * more / 2, values[..., 0], TOLERANCE + rounding(at, data)), off
+
+    if data.correlated and q > 1:  # weigh down rotations of L, which change nothing whatever their curvature
+        turns = (L[..., None, :, :] @ rotations(q)).reshape(*lead, -1, q * q)
+        weight = np.linalg.norm(hessian, axis=(-2, -1)) / np.maximum((L * L).sum(axis=(-2, -1)), 1e-300)
+        hessian = hessian + weight[..., None, None] * (turns.mT @ turns)
+    curvature, axes = eigen(hessian)
+    step = 0.1 * np.linalg.norm(L, axis=(-2, -1))
+    bent = np.zeros_like(L)
+    bent.reshape(*lead, -1)[..., data.free] = step[..., None] * axes[..., 0]
+    saddle = np.maximum(-curvature[..., 0], 0) * step**2 / 2
+    certificate = Certificate(newton / 2, -lowest * more / 2, saddle, values[..., 0], TOLERANCE + rounding(at, data))
+    edge = (certificate.boundary >= certificate.tolerance)[..., None, None]
+    bend = (saddle >= certificate.tolerance)[..., None, None]
+    return certificate, np.where(edge, square_root(T + off), np.where(bend, L + bent, L))
+
+
+@lru_cache
+def rotations(q):
+    """The antisymmetric q x q matrices with two entries."""
+    eye = np.eye(q)
+    return np.array([np.outer(eye[i], eye[j]) - np.outer(eye[j], eye[i]) for i in range(q) for j in range(i)])
 
 
 def rounding(at, data):
-    """Digits that the deviance loses: the residual sum of squares is a difference of sums."""
-    return 1e-14 * data.n * data.total[..., -1, -1] / at.r2
+    """Digits that the deviance loses: the residual sum of squares r2 is a difference of sums.
+
+    With one random effect these are no larger than y'V^-1 y, with more they are y'y; of these, 1e-14
+    is allowed for, some 45 units in the last place.
+    """
+    explained = ((at.R.mT @ at.coef[..., None]) ** 2).sum(axis=(-2, -1))
+    return 1e-14 * data.n * ((at.r2 + explained if data.q == 1 else data.total[..., -1, -1]) / at.r2)
+
+
+def reproduced(r2, data):
+    """Whether the residuals are nothing, or so small beside the response that rounding hides them."""
+    return r2 < (EXACT**2 if data.q == 1 else EXACT) * data.total[..., -1, -1]
 
 
 Certificate.__doc__ = """What was checked at the optimum of a fit, in deviance units.
@@ -310,7 +432,7 @@ Certificate.__doc__ = """What was checked at the optimum of a fit, in deviance u
 
 
 def minimise(data, reml, L, steps=200):
-    """Minimise the deviance over T = L L', for each replicate.
+    """Minimise the deviance over T = L L', for each replicate or from each start.
 
     Parameters
     ----------
@@ -333,28 +455,40 @@ def minimise(data, reml, L, steps=200):
     ValueError
         The random effects reproduce the response: the residual variance is zero.
     """
-    at, evaluations, shrink = deviance(L @ L.mT, data, reml), 1, np.ones(len(L))
-    for last in [False] * (steps - 1) + [True]:
-        step, decrement = newton_step(*derivatives(L, at))
-        step = step.reshape(L.shape)
-        length, longest = (np.linalg.norm(matrix, axis=(-2, -1)) for matrix in (step, 2 * L))
+    L = L if data.correlated else diagonal_root(L @ L.mT)
+    at, shrink, lane, found = deviance(L @ L.mT, data, reml), np.ones(len(L)), np.arange(len(L)), []
+    for evaluations in range(2, steps + 2):
+        step, decrement, _ = newton_step(L, at, data)
+        length, longest = (np.sqrt(np.einsum("kij,kij->k", matrix, matrix)) for matrix in (step, 2 * L))
         part = shrink * np.minimum(1, longest / np.maximum(length, 1e-300))
-        step *= part[:, None, None]
-        trial = deviance((L + step) @ (L + step).mT, data, reml)
-        evaluations += 1
-        if (trial.r2 < EXACT * data.total[..., -1, -1]).any():
-            raise ValueError("The random effects reproduce the response exactly: the residual variance is zero. "
-                             "Is the response constant within groups?")
+        moved = L + step * part[:, None, None]
+        trial = deviance(moved @ moved.mT, data, reml)
+        if reproduced(trial.r2, data).any():
+            raise ValueError(REPRODUCED)
         lower = trial.value <= at.value - 1e-4 * part * decrement + 1e-9 + rounding(trial, data)
-        L, at = choose(lower, L + step, L), Evaluation(*map(choose, [lower] * len(at), trial, at))
+        L, at = choose(lower, moved, L), Evaluation(*map(choose, [lower] * len(at), trial, at))
         shrink = np.where(lower, 1, shrink / 4)
-        if last or (decrement < TOLERANCE + rounding(at, data)).all():
-            certificate, off = certify(L @ L.mT, at, data)
-            short = certificate.boundary >= certificate.tolerance
-            if last or not (short | (certificate.newton >= certificate.tolerance)).any():
-                return L @ L.mT, at, certificate._replace(evaluations=evaluations)
-            L = choose(short, root(L @ L.mT + off), L)  # step off the boundary
+        last = evaluations == steps + 1
+        still = decrement < TOLERANCE + rounding(at, data)
+        if not (still.any() or last):
+            continue
+        T = L @ L.mT
+        certificate, aside = certify(T, at, data)
+        stop = last | (still & (worst(certificate) < certificate.tolerance))
+        if stop.any():
+            found.append([part[stop] for part in (lane, T, *at, *certificate[:5])])
+            if stop.all():
+                break
+        elsewhere = still & (np.maximum(certificate.boundary, certificate.saddle) >= certificate.tolerance)
+        if elsewhere.any():
+            L = choose(elsewhere, aside, L)
             at = deviance(L @ L.mT, data, reml)
+        if stop.any():
+            L, shrink, lane, *at = (part[~stop] for part in (L, shrink, lane, *at))
+            at, data = Evaluation(*at), data.some(~stop)
+    parts = found[0] if len(found) == 1 else [np.concatenate(part) for part in zip(*found)]
+    lane, T, *rest = parts if len(found) == 1 else (part[np.argsort(parts[0])] for part in parts)
+    return T, Evaluation(*rest[:9]), Certificate(*rest[9:], evaluations=evaluations)
 
 
 def choose(which, new, old):
@@ -362,24 +496,132 @@ def choose(which, new, old):
     return new if which.all() else np.where(which.reshape(-1, *[1] * (new.ndim - 1)), new, old)
 
 
-def estimate(data, reml):
-    """T, its Evaluation and its certificate for one response.
+# ------------------------------------------------------------------ the least deviance of one response
 
-    With few groups the deviance can have several minima: of 1438 fits of designs with 4 to
-    60 groups 25 had, none of them with 30 groups or more for each random effect. Below that
-    number the search is repeated from 24 scattered points (the same for the same data).
+REPRODUCED = ("The random effects reproduce the response exactly, or all but 1e-10 of its variance: the residual "
+              "variance is zero, or lost in rounding. Is the response constant within groups?")
+
+
+def check_identified(data, reml):
+    """Refuse data whose likelihood is flat in some direction of T.
+
+    The expected second derivatives at T = 0, where V = I, say so: the random effects, or the
+    fixed effects of REML, leave directions of T that change nothing.
     """
-    L = start(data, reml)[None]
-    J, q = len(data.groups), data.q
-    if J < 30 * q:
-        rng = np.random.default_rng(0)
-        scattered = rng.normal(size=(24, q, q)) * np.exp(1.5 * rng.normal(size=(24, 1, 1)))
-        L = np.concatenate([L, scattered * np.sqrt(J / data.n)])
-    T, at, certificate = minimise(data, reml, L)
-    best = at.value.argmin()
-    T, at = T[best], Evaluation(*(part[best] for part in at))
-    certificate = Certificate(*(part[best].item() for part in certificate[:4]), len(L), certificate.evaluations + 1)
-    if max(certificate.newton, certificate.boundary) >= certificate.tolerance:
+    q, df = data.q, data.n - reml * data.p
+    A, E = data.groups[..., :q], data.groups[..., q:-1] / np.sqrt(data.n)
+    EE, sums = reml * E @ E.mT, reml * products_of_sums(E)
+    flat = (A - EE).sum(axis=0).reshape(-1, 1)
+    known = pairs(A - 2 * EE, A) + sums @ sums.T - flat @ flat.T / df
+    alone = data.directions @ pairs(A, A) @ data.directions.T
+    scale = np.sqrt(np.diag(alone))
+    if eigen(data.directions @ known @ data.directions.T / np.outer(scale, scale))[0][0] < UNIDENTIFIED:
+        raise ValueError("The data cannot tell the variances and covariances of the random effects apart: different "
+                         "ones fit equally well. Leave out a random effect that varies too little within or between "
+                         "groups, or a fixed effect that already tells the groups apart.")
+
+
+def starts(data, reml, most=6):
+    """Roots L from which to search, scattered over the sizes and correlations that T can have.
+
+    The deviance is computed on a grid of T, and points that have none lower beside them are kept,
+    the lowest first.
+    """
+    J = len(data.groups)
+    T, shape = grid(data.q, data.correlated, J)
+    T = T * (J / data.n)
+    value = screen(T, data, reml)
+    lowest = ndimage.minimum_filter(value.reshape(shape), 3, mode="nearest").ravel()
+    kept = np.flatnonzero(value <= lowest)
+    L = root(T[kept[np.argsort(value[kept])][:most]])
+    if J > 100:
+        return L
+    # some more at random, the fewer the groups the more (the same for the same data): grids miss narrow minima
+    rng, shape = np.random.default_rng(0), (min(24, 2000 // J), data.q)
+    size = np.exp(2 * rng.normal(size=(*shape, 1)) + 1.5 * rng.normal(size=(shape[0], 1, 1)))
+    return np.concatenate([L, rng.normal(size=(*shape, data.q)) * size * np.sqrt(J / data.n)])
+
+
+@lru_cache
+def grid(q, correlated, J):
+    """Covariance matrices that combine variances and correlations, and the shape of their grid.
+
+    The finest grid is taken that `SCREENED` allows for J groups. With two random effects it is
+    regular in the correlation, with more there are those of all signs, and none.
+    """
+    signs = [(1, *rest) for rest in product((1, -1), repeat=q - 1)]
+    options = {1: [(12, 1)], 2: [(12, 9), (8, 5), (5, 3)], 3: [(5, 2), (4, 2), (4, 1), (3, 1)], 4: [(4, 2), (3, 2), (3, 1)]}
+    for levels, correlations in options.get(q, [(2, 1)]):
+        rho = np.linspace(-0.97, 0.97, correlations) if q == 2 else [0] + [0.9] * len(signs) * (correlations > 1)
+        rho = rho if correlated else [0]
+        if levels**q * len(rho) * J <= SCREENED[q > 2]:
+            break
+    kinds = np.reshape(rho, (-1, 1, 1)) * (np.ones((q, q)) if q == 2 or len(rho) == 1 else
+                                           np.array([np.outer(s, s) for s in [signs[0], *signs]]))
+    kinds[:, range(q), range(q)] = 1
+    size = np.array(list(product(np.sqrt(np.geomspace(*LEVELS, levels)), repeat=q)))[:, None]
+    return (size[..., :, None] * size[..., None, :] * kinds).reshape(-1, q, q), (levels,) * q + (len(rho),)
+
+
+def screen(T, data, reml):
+    """The deviance at many T, for one response.
+
+    For q = 2, (T^-1 + A)^-1 = (T + det T adj A) / det(I + A T), and the determinant too is linear in the elements
+    of T and in det T: so all the groups and all T meet in two matrix products.
+    """
+    p, q, J = data.p, data.q, len(data.groups)
+    if q > 2:
+        size = max(1, 1_000_000 // (J * q * (q + p + 1)))
+        return np.concatenate([profile(T[i : i + size], data, reml)[0] for i in range(0, len(T), size)])
+    A, B = data.groups[:, :, :2], data.groups[:, :, 2:]
+    det_A, turned = data.adjoint
+    t = np.stack([T[:, 0, 0], 2 * T[:, 0, 1], T[:, 1, 1], np.linalg.det(T)])
+    det = 1 + t.T @ np.stack([A[:, 0, 0], A[:, 0, 1], A[:, 1, 1], det_A])
+    parts = np.stack([B[:, 0, :, None] * B[:, 0, None], B[:, 0, :, None] * B[:, 1, None],
+                      B[:, 1, :, None] * B[:, 1, None], B.mT @ turned[..., 2:]], axis=1)
+    explained = (1 / det @ parts.reshape(J, -1)).reshape(len(T), 4, p + 1, p + 1)
+    explained = (t.T[:, :, None, None] * explained).sum(axis=1)
+    S = data.total - (explained + explained.mT) / 2
+    log_det = np.log(np.multiply.reduceat(det, np.arange(0, J, 8), axis=1)).sum(axis=1)
+    whole, fixed = (np.linalg.slogdet(part)[1] for part in (S, S[:, :p, :p]))
+    return (data.n - p * reml) * (whole - fixed) + log_det + reml * fixed
+
+
+def estimate(data, reml):
+    """T, its Evaluation and its certificate for one response."""
+    check_identified(data, reml)
+    T, at, certificate = (proven if data.q == 1 else searched)(data, reml)
+    if worst(certificate) >= certificate.tolerance:
         raise NotCertified(f"No certified minimum after {certificate.evaluations} evaluations of the deviance: it is "
                            f"{at.value:.6f}, {certificate}. Please report the data.")
     return T, at, certificate
+
+
+def searched(data, reml):
+    """The lowest of the minima that are found from `starts`."""
+    L = starts(data, reml)
+    T, at, certificate = minimise(data, reml, L)
+    best = at.value.argmin()
+    T, at = T[best], Evaluation(*(part[best] for part in at))
+    figures = (part[best].item() for part in certificate[:5])
+    return T, at, Certificate(*figures, starts=len(L), evaluations=certificate.evaluations)
+
+
+def proven(data, reml):
+    """The minimum with one variance ratio, and how far below it the deviance can be anywhere."""
+    df = data.n - data.p * reml
+    b = data.groups[:, 0, 1:]
+    T, at = None, None
+    t, bound, evaluations = least(data.groups[:, 0, 0], b[:, :, None] * b[:, None, :], data.within, df, reml, TOLERANCE,
+                                  EXACT**2 * data.total[-1, -1])
+    if t == np.inf:
+        raise ValueError(REPRODUCED)
+    T = np.array([[t]])
+    at = deviance(T, data, reml)
+    below = at.value - (bound + df * (1 + np.log(2 * np.pi / df)))
+    certificate = certify(T, at, data)[0]._replace(bound=max(below, 0.0), evaluations=evaluations)
+    if abs(below) < 2 * certificate.tolerance:  # as a check of both, the bound is no higher either
+        return T, at, certificate._replace(kind="proven")
+    T, at, certificate = minimise(data, reml, np.sqrt(T)[None])
+    return T[0], Evaluation(*(part[0] for part in at)), Certificate(
+        *(part.item() for part in certificate[:5]), evaluations=evaluations + certificate.evaluations)

@@ -35,7 +35,7 @@ from .checks import (
 from .design import Design, by_hand, by_patsy, listed, parse
 from .fit import MixedResults
 from .inference import bar, draw, mixture_p, refits, variance_and_df
-from .likelihood import Products, deviance, root, start
+from .likelihood import Products, check_identified, deviance, root
 from .means import predictors
 
 BATCH = 25  # draws that share their predictors and are fitted in one array operation
@@ -414,7 +414,7 @@ def _estimable(study, schools, students, half, draws, rng):
         try:
             _check_schools(design)
             products = Products.of(design)
-            start(products, study.reml)
+            check_identified(products, study.reml)
             return design, products, responses
         except ValueError as error:
             reason = error

@@ -158,9 +158,9 @@ def _column(fit, spread, level, digits):
     fixed, names = fit.cov_fixed.index, fit.design.random
     if spread == "se":
         column = {(FIXED, name): both(fit.fe_params[name], fit.bse_fe[name]) for name in fixed}
-        estimates = np.append(fit.tau[np.tril_indices(fit.k_re)], fit.scale)
+        estimates = np.append(fit.tau[fit.elements], fit.scale)
         labels = [f"var({names[i]})" if i == j else f"cov({names[j]}, {names[i]})"
-                  for i, j in zip(*np.tril_indices(fit.k_re))] + [RESIDUAL["se"]]
+                  for i, j in zip(*fit.elements)] + [RESIDUAL["se"]]
         column |= {(RANDOM, label): both(*pair) for label, *pair in
                    zip(labels, estimates, np.sqrt(np.diag(fit.cov_variances)))}
     else:
