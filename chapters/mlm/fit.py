@@ -16,7 +16,7 @@ from scipy import stats
 from statsmodels.regression.mixed_linear_model import MixedLM, MixedLMParams, MixedLMResults
 from statsmodels.stats.contrast import ContrastResults
 
-from .design import Design, listed
+from .design import Design, as_frame, listed, refuse_keywords
 from .likelihood import Products, estimate
 
 
@@ -24,7 +24,7 @@ class SingularFit(UserWarning):
     """The best fit lies on the boundary: a variance of 0 or a correlation of +-1."""
 
 
-def mixedlm(formula, data, groups, re_formula=None, reml=True):
+def mixedlm(formula, data, groups, re_formula=None, reml=True, **unknown):
     """Fit a two-level linear mixed model, certified, or raise.
 
     Parameters
@@ -60,6 +60,7 @@ def mixedlm(formula, data, groups, re_formula=None, reml=True):
     MissingRows
         Rows were left out.
     """
+    refuse_keywords(unknown)
     env = patsy.EvalEnvironment.capture(0, reference=1)
     design = Design.read(formula, data, groups, re_formula, env)
     design.check_sizes()
@@ -263,8 +264,9 @@ class MixedResults(MixedLMResults):
         """
         if exog is None:
             return pd.Series(self.design.X @ self.fe_params.to_numpy(), index=self.design.index)
-        if not isinstance(exog, pd.DataFrame):
+        if isinstance(exog, (np.ndarray, list, tuple)):
             return np.asarray(exog) @ self.fe_params.to_numpy()
+        exog = as_frame(exog)
         return pd.Series(next(self.design.of_new(exog)) @ self.fe_params.to_numpy(), index=exog.index)
 
     # -- statsmodels' machinery

@@ -489,8 +489,7 @@ def predict(fit, data, groups=None, level=0.95, of="observation"):
         ``fit``, ``se``, ``lower``, ``upper``, on the index of `data`.
     """
     X, Z = fit.design.of_new(data)
-    labels = data[groups] if isinstance(groups, str) else groups
-    codes = np.full(len(data), -1) if labels is None else fit.design.labels.get_indexer(labels)
+    codes = fit.design.codes_of(groups, data)
     known = codes >= 0
     u = np.where(known[:, None], fit.blups.to_numpy()[codes], 0)
     spread = np.where(known[:, None, None], fit.blups_cov[codes], fit.tau)
