@@ -5,11 +5,13 @@ import copy
 import keyword
 import re
 import warnings
+from collections import namedtuple
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import lru_cache
 from numbers import Real
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -29,13 +31,16 @@ def listed(names):
 # ------------------------------------------------------------------ formulas
 
 BITS = {ast.BitOr: "|", ast.BitXor: "^", ast.BitAnd: "&", ast.LShift: "<<", ast.RShift: ">>", ast.Invert: "~"}
-OF_R = {"factor": "C", "scale": "standardize", "ns": "cr", "ifelse": "np.where"}
+OF_R = {"factor": "C", "ns": "cr", "s": "cr", "ifelse": "np.where", "poly": "x + I(x ** 2)",
+        "offset": "I(y - offset) on the left"}
+MORE_FACTORS = ("Models with more than one grouping factor (three levels, crossed effects) are not covered: lme4 (R) "
+                "fits them, in Python mixedlm.lmer.")
 ELSEWHERE = {
     "weights": "Weighted rows are not covered. lme4 (R) fits them, in Python mixedlm.lmer(…, weights=…).",
     "offset": "Subtract the offset from the response: 'I(y - offset) ~ x' is the same model.",
     "correlation": "Correlated residuals, AR(1) for example, are not covered. nlme (R) fits them: "
                    "lme(…, correlation = corAR1()).",
-    "vc_formula": "Crossed and nested groups are not covered. lme4 (R) fits them, in Python mixedlm.lmer.",
+    "vc_formula": MORE_FACTORS,
     "family": "Responses that are not normal are not covered. lme4 (R) fits them with glmer, in Python glmm.fit.",
     "subset": "Choose the rows of the data first: data[data['x'] > 0].",
     "missing": "Rows with missing values are left out always; drop or fill them in the data first.",
@@ -88,6 +93,8 @@ def advice(code):
                 "re_formula='~ x', correlated=False) for y ~ x + (x || school).")
     if "^" in code:
         return "'^' is no power in Python: write I(x ** 2), or (a + b) ** 2 for main effects and interactions."
+    if re.search(r"\)\s*[|&]|[|&]\s*\(", code):
+        return "conditions stand in I(), as in I((a > 1) | (b == 2))."
     if re.search(r"as\s*\.\s*factor", code):
         return "as.factor(k) is R's: write C(k)."
     if re.search(r"%\s*in\s*%|%\s*%|:\s*:|<\s*-", code):
@@ -114,8 +121,7 @@ def check_factor(formula, code):
         if sign == "|":
             raise ValueError(f"The formula {formula!r} has a bar as in lme4. Here random effects stand by themselves: "
                              "mixedlm('y ~ x', data, groups='school', re_formula='~ x') for y ~ x + (x | school). "
-                             "Models with more than one grouping factor are not covered: lme4 (R) fits them, in Python "
-                             "mixedlm.lmer. (For 'or' write np.logical_or(a, b).)")
+                             f"{MORE_FACTORS} (For 'or' write np.logical_or(a, b).)")
         reason = advice(sign) or (f"'{sign}' works on the bits of numbers. Write conditions as (a > 1) & (b == 2), "
                                   "an interaction as a:b.")
         raise ValueError(f"The formula {formula!r} cannot be read: {reason}")
@@ -130,21 +136,26 @@ def is_condition(node):
     return isinstance(node, ast.Compare)
 
 
+# The names of a factor's variables and functions, the variable that it makes categories of with C(), and the one
+# that it consists of, alone or in Q().
+Read = namedtuple("Read", "variables functions kinds bare")
+
+
 @lru_cache(maxsize=1024)
 def names_in(code):
-    """What an expression reads: names of variables, names of functions, variables that only C() reads."""
-    nodes = list(ast.walk(ast.parse(code, mode="eval")))
-    calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
-    called = [node.func for node in calls]
-    quoted = [node for node in calls if node.func.id == "Q"]
-    if not all(len(node.args) == 1 and isinstance(node.args[0], ast.Constant) for node in quoted):
-        raise ValueError(f"{code} cannot be read: write the column's name into Q, as in Q(\"my column\").")
-    variables = {node.id for node in nodes if isinstance(node, ast.Name) and node not in called}
-    variables |= {node.args[0].value for node in quoted}
-    kinds = [node.args[0] for node in calls if node.func.id == "C" and node.args]
-    kinds = {node.id if isinstance(node, ast.Name) else node.args[0].value for node in kinds
-             if isinstance(node, ast.Name) or node in quoted}
-    return variables, {node.id for node in called}, kinds if code.startswith("C(") else set()
+    """What the code of a factor reads, see `Read`."""
+    tree = ast.parse(code, mode="eval")
+    nodes = list(ast.walk(tree))
+    calls = {node: node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    functions = {node.func for node in calls}
+    variables = {node: node.id for node in nodes if isinstance(node, ast.Name) and node not in functions}
+    for node, function in calls.items():
+        if function == "Q":
+            if [type(argument) for argument in node.args] != [ast.Constant]:
+                raise ValueError(f"{code} cannot be read: write the column's name into Q, as in Q(\"my column\").")
+            variables[node] = node.args[0].value
+    made = calls.get(tree.body) == "C" and tree.body.args and variables.get(tree.body.args[0])
+    return Read(set(variables.values()), set(calls.values()), {made} - {None, False, ""}, variables.get(tree.body))
 
 
 # ------------------------------------------------------------------ columns
@@ -161,12 +172,47 @@ def one_column(data, name, what="for the groups"):
     """The column of that name, if there is just one."""
     if name not in data.columns:
         raise ValueError(f"There is no column {name!r} {what}. The columns are: {listed(data.columns)}.")
-    if (data.columns == name).sum() != 1 or isinstance(data[name], pd.DataFrame):
+    column = data[name]
+    if isinstance(column, pd.DataFrame):
         raise ValueError(f"The data have several columns {name!r}: rename them, so that each has a name of its own.")
-    return data[name]
+    return column
 
 
-def usable(series, name, kinds=False, fresh=False):
+def sorted_out(series):
+    """A column as NumPy's numbers or as objects, where it has values, and of what sort they are."""
+    if not isinstance(series.dtype, np.dtype) and series.dtype.kind not in "mM":
+        series = pd.Series(np.asarray(series, dtype=object), index=series.index)
+    present = series.notna().to_numpy()
+    known = series[present]
+    sort = pd.api.types.infer_dtype(known)
+    if sort.startswith("mixed") and all(isinstance(value, (Real, Decimal)) and not isinstance(value, bool)
+                                        for value in known):
+        sort = "floating"
+    return series, present, sort
+
+
+def is_float(series):
+    return isinstance(series.dtype, np.dtype) and series.dtype.kind == "f"
+
+
+def numbers(series, flags=False):
+    """The values of a column of numbers of any type as float64, NaN where they are missing; of others None.
+
+    With `flags`, true and false count as 1 and 0.
+    """
+    if is_float(series):
+        return series.to_numpy(float)
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return None
+    series, present, sort = sorted_out(series)
+    if sort not in ("integer", "floating", "decimal", "empty") and not (flags and sort == "boolean"):
+        return None
+    values = np.full(len(series), np.nan)
+    values[present] = series[present].to_numpy().astype(float)
+    return values
+
+
+def usable(series, name, kinds=False, computed=True, fresh=False):
     """The values of a column in a type that patsy reads rightly, or ValueError with its name.
 
     Parameters
@@ -175,56 +221,44 @@ def usable(series, name, kinds=False, fresh=False):
     name : str
     kinds : bool
         Only categories are made of it, so that numbers and text of any sort will do.
+    computed : bool
+        A formula computes with it, so that whole numbers must not overflow.
     fresh : bool
         It belongs to new rows, whose categories are those of the fit.
 
     Returns
     -------
     array, shape (n,)
-        Numbers of all types as float64 (integers of which only categories are made as int64), so that
-        small types don't overflow; text as objects, None where it is missing; true and false as bool;
+        Numbers of all types as float64 (whole ones that nothing is computed with as int64); text as objects, None where it is missing; true and false as bool;
         categories without unused ones; dates as they are, for the formula's functions to work on.
     """
-    if isinstance(series.dtype, np.dtype) and series.dtype.kind == "f":
-        return series.to_numpy(float)
     if isinstance(series.dtype, pd.CategoricalDtype):
         return series.astype(object).to_numpy() if fresh else series.array.remove_unused_categories()
-    if not isinstance(series.dtype, np.dtype):
-        series = series.astype(object) if series.dtype.kind not in "mM" and series.dtype != "period" else series
-    missing = series.isna().to_numpy()
-    known = series[~missing]
-    kind = pd.api.types.infer_dtype(known)
-    if kind.startswith("mixed") and all(isinstance(value, (Real, Decimal)) and not isinstance(value, bool)
-                                        for value in known):
-        kind = "floating"
-    if kind == "integer" and kinds and not missing.any():
-        return series.to_numpy(np.int64)
-    if kind in ("integer", "floating", "decimal", "empty"):
-        values = np.full(len(series), np.nan)
-        values[~missing] = known.to_numpy().astype(float)
+    plain, present, sort = (series, None, "floating") if is_float(series) else sorted_out(series)
+    if sort == "integer" and not computed and present.all():
+        return plain.to_numpy(np.int64)
+    if (values := numbers(series)) is not None:
         return values
-    if kind == "boolean":
-        return pd.Categorical(series.astype(object), [False, True]) if missing.any() else series.to_numpy(bool)
-    if kind == "string" or kind.startswith("mixed"):
-        numbers = pd.to_numeric(known.astype(object), errors="coerce")
-        if kind == "string" and (kinds or numbers.isna().all()):
-            return series.astype(object).where(~missing, None).to_numpy()
-        odd = known[numbers.isna()].iloc[0] if numbers.isna().any() else known.iloc[0]
+    known = plain[present]
+    if sort == "boolean":
+        return plain.to_numpy(bool) if present.all() else pd.Categorical(plain, [False, True])
+    if sort == "string" or sort.startswith("mixed"):
+        parsed = pd.to_numeric(known.astype(object), errors="coerce")
+        if sort == "string" and (kinds or parsed.isna().all()):
+            return plain.astype(object).where(present, None).to_numpy()
+        odd = known[parsed.isna()].iloc[0] if parsed.isna().any() else known.iloc[0]
         raise ValueError(f"Column {name!r} holds text ({odd!r}) where numbers belong. Convert it with "
                          f"pd.to_numeric, or write C({name}) if it names categories."
                          if isinstance(odd, str) else
-                         f"Column {name!r} holds values of several types, {odd!r} among them. Convert them to one.")
-    if kind in ("complex", "bytes"):
-        raise ValueError(f"Column {name!r} holds {kind} values ({known.iloc[0]!r}), not numbers or text.")
+                         f"Column {name!r} holds values of several types, {odd!r} among them: convert them to one.")
+    if sort in ("complex", "bytes"):
+        raise ValueError(f"Column {name!r} holds {sort} values ({known.iloc[0]!r}), not numbers or text.")
     return series.array
 
 
 def variables_of(factors):
-    """Names of all variables in the factors' code, and of those that only categories are made of."""
-    read = [names_in(code) for code in factors]
-    names = dict.fromkeys(name for found, _, _ in read for name in sorted(found))
-    others = {name for found, _, kinds in read for name in found - kinds}
-    return list(names), set(names) - others
+    """Names of the variables in the factors' code, in its order."""
+    return list(dict.fromkeys(name for code in factors for name in sorted(names_in(code).variables)))
 
 
 def variables(factors, data, categories=None):
@@ -232,22 +266,35 @@ def variables(factors, data, categories=None):
 
     For new rows, `categories` are the factors which the fit made categories of.
     """
-    names, kinds = variables_of(factors)
+    read = [names_in(code) for code in factors]
+    bare = {one.bare for one in read}
+    kinds = {name for one in read for name in one.kinds} - {name for one in read for name in one.variables - one.kinds}
     if categories is not None:
-        kinds = set(variables_of(categories)[0])
-    return {name: usable(one_column(data, name), name, name in kinds, categories is not None)
-            for name in names if name in data}
+        kinds = set(variables_of(categories))
+    computed = {name for one in read for name in one.variables - one.kinds - {one.bare}}
+    columns = {name: usable(one_column(data, name), name, name in kinds, name in computed, categories is not None)
+               for name in variables_of(factors) if name in data}
+    for name, values in columns.items():
+        if name in bare and not isinstance(values, (np.ndarray, pd.Categorical)):
+            raise no_numbers(name, values[0])
+    return columns
+
+
+def no_numbers(code, value):
+    return ValueError(f"{code!r} holds values of the type {type(value).__name__} ({value}), not numbers. Write C({code}) "
+                      "for categories; make numbers of dates in the data, such as the days since the first: "
+                      "(date - date.min()).dt.days.")
 
 
 def with_arrays(factors, data, env):
     """The data, and the caller's own arrays that the factors read as further columns."""
     arrays = {}
-    for name in variables_of(factors)[0]:
+    for name in variables_of(factors):
         found = env.namespace[name] if name in env.namespace else getattr(patsy.builtins, name, None)
         if name in data:
             continue
-        if name in factors and callable(found):
-            raise ValueError(f"{name!r} is a function, not a column. The columns are: {listed(data.columns)}.")
+        if name in factors and (callable(found) or isinstance(found, ModuleType)):
+            raise ValueError(f"{name!r} is no column. The columns are: {listed(data.columns)}.")
         if isinstance(found, (np.ndarray, pd.Series)) and np.ndim(found) and len(found) == len(data):
             if found.ndim > 1:
                 raise ValueError(f"{name!r} is an array of {found.ndim} dimensions: put its columns into the data.")
@@ -260,7 +307,7 @@ def missing_in_memory(factors, data, env):
     missing = np.zeros(len(data), bool)
     for code in factors:
         called = [getattr(patsy.builtins, name, None) if name not in env.namespace else env.namespace[name]
-                  for name in names_in(code)[1]]
+                  for name in names_in(code).functions]
         if any(hasattr(function, "__patsy_stateful_transform__") for function in called):
             for name, values in variables([code], data).items():
                 if isinstance(values, np.ndarray) and values.dtype.kind == "f" and np.isinf(values).any():
@@ -299,17 +346,14 @@ def group_labels(groups, data):
     """Each row's group: a column of the data, or values for its rows."""
     if isinstance(groups, str) or (np.isscalar(groups) and groups in data.columns):
         if groups not in data.columns and re.search(r"[:/*+|]", groups):
-            raise ValueError(f"The groups {groups!r} are no column. Models with more than one grouping factor (three "
-                             "levels, crossed effects) are not covered: lme4 (R) fits them, in Python mixedlm.lmer.")
+            raise ValueError(f"The groups {groups!r} are no column. {MORE_FACTORS}")
         groups = one_column(data, groups)
     elif isinstance(groups, (list, tuple)) and len(groups) < len(data) and set(groups) <= set(data.columns):
-        raise ValueError(f"The groups {listed(groups)} are {len(groups)} columns: models with more than one grouping "
-                         "factor (three levels, crossed effects) are not covered: lme4 (R) fits them, in Python "
-                         "mixedlm.lmer. Name one column.")
+        raise ValueError(f"The groups {listed(groups)} are {len(groups)} columns. {MORE_FACTORS} Name one column.")
     if np.ndim(groups) != 1:
         raise ValueError("The groups are the name of one column, or one label for each row.")
     groups = pd.Series(aligned(groups, data.index))
-    if pd.api.types.infer_dtype(groups, skipna=True) == "mixed-integer":
+    if groups.dtype == object and pd.api.types.infer_dtype(groups, skipna=True) == "mixed-integer":
         raise ValueError("The groups' labels mix numbers and text: convert them to one type.")
     return groups
 
@@ -367,11 +411,14 @@ def by_patsy(description, data, env, known=None):
         design = patsy.dmatrices if getattr(description, "lhs_termlist", None) else patsy.dmatrix
         parts = design(description, data, env, return_type="dataframe")
     except Exception as error:  # whatever the formula's functions raise
-        name = getattr(error.__cause__, "name", None) if isinstance(error.__cause__, NameError) else None
-        if name:
+        if isinstance(error.__cause__, NameError):
+            name = re.search("'(.*?)'", str(error.__cause__))[1]
             raise ValueError(f"{name!r} is neither a column nor a name in your session{instead(name, known)}. "
                              f"The columns are: {listed(known)}.") from None
-        raise ValueError(f"The formula cannot be evaluated: {str(error).splitlines()[0]}.") from error
+        factors = getattr(description, "factor_infos", None) or factors_of(description)
+        hidden = [name for factor in factors for name in names_in(factor.name()).functions if name in data]
+        reason = f"a column hides the function {hidden[0]}(): rename it" if hidden else str(error).splitlines()[0]
+        raise ValueError(f"The formula cannot be evaluated: {reason}.") from error
     for part in parts if isinstance(parts, tuple) else (parts,):
         check_categories(part.design_info, data)
         matrix = np.full((len(data), part.shape[1]), np.nan, order="F")
@@ -392,12 +439,11 @@ def check_categories(info, data):
     """Refuse numbers and dates that patsy would take for categories unasked."""
     for factor, about in info.factor_infos.items():
         code = factor.name()
-        asked = code.startswith("C(") or code in data and isinstance(data[code].dtype, pd.CategoricalDtype)
+        read = names_in(code)
+        asked = read.kinds or read.bare in data and isinstance(data[read.bare].dtype, pd.CategoricalDtype)
         odd = [value for value in about.categories or () if not isinstance(value, (str, bool, np.bool_, pd.Interval))]
         if odd and not asked:
-            raise ValueError(f"{code!r} holds values of the type {type(odd[0]).__name__} ({odd[0]}), not numbers. Write "
-                             f"C({code}) for categories; make numbers of dates in the data, such as the days since "
-                             "the first: (date - date.min()).dt.days.")
+            raise no_numbers(code, odd[0])
 
 
 @dataclass
@@ -445,11 +491,13 @@ class Design:
             labels = pd.Index(labels.tolist())
         complete = (codes >= 0) & ~missing_in_memory(factors, data, env)
         for _ in range(3):
-            if not complete.any():
-                empty = [name for name in variables_of(factors)[0] if name in data and data[name].isna().all()]
-                raise ValueError("No row is complete" + (f": {listed(empty)} has no values." if empty else "."))
             rows = data if complete.all() else data[complete]
-            sides = build(left, right, variables(factors, rows), env, list(data))
+            columns = variables(factors, rows)
+            empty = [name for name in {names_in(code).bare: None for code in factors}
+                     if name in columns and pd.isna(columns[name]).all()]
+            if not complete.any() or empty:
+                raise ValueError("No row is complete" + (f": {listed(empty)} has no values." if len(rows) else "."))
+            sides = build(left, right, columns, env, list(data))
             bad = np.zeros(len(rows), bool)
             for names, part, _ in sides:
                 if not np.isfinite(part.sum()):
@@ -482,7 +530,7 @@ class Design:
         for text, memory, matrix in zip((self.formula, self.re_formula), self.memory, (self.X, self.Z)):
             terms = parse(text).rhs_termlist
             factors = [factor.name() for term in terms for factor in term.factors]
-            names = variables_of(factors)[0]
+            names = variables_of(factors)
             lacking = [name for name in names if name not in data and (self.data is None or name in self.data)]
             if lacking:
                 raise ValueError(f"New rows need the columns of {text!r}; {listed(lacking)} is not among theirs: "
@@ -497,6 +545,11 @@ class Design:
                 env = patsy.EvalEnvironment([{"np": np, "pd": pd}])
                 memory = next(by_patsy(patsy.ModelDesc([], terms), variables(factors, self.data), env))[2]
             categories = {factor.name() for factor, about in memory.factor_infos.items() if about.categories}
+            columns = variables(factors, data, categories)
+            wrong = [name for code in factors if code not in categories and (name := names_in(code).bare) in columns
+                     and columns[name].dtype.kind not in "iuf"]
+            if wrong:
+                raise ValueError(f"New rows need numbers in {listed(wrong)}, as the rows of the fit had.")
             half = len(self.data) // 2
             for rows in (slice(half), slice(half, None)):
                 again = next(by_patsy(memory, variables(factors, self.data[rows], categories), 0))[1]
@@ -504,7 +557,7 @@ class Design:
                     raise ValueError(f"What {text!r} makes of a row depends on the other rows, so that new rows would "
                                      "get other values: write center(x) instead of x - x.mean(), or compute the column "
                                      "in the data.")
-            yield next(by_patsy(memory, variables(factors, data, categories), 0))[1]
+            yield next(by_patsy(memory, columns, 0))[1]
 
     def codes_of(self, groups, data):
         """Which groups of the fit new rows belong to, -1 for a new group.

@@ -21,6 +21,8 @@ rows <- function(x) unname(as.matrix(x))
 # name = list(data, formula, and the same for Python: fixed effects, random effects, groups)
 ChickWeight$Diet <- factor(paste0("d", ChickWeight$Diet))
 BodyWeight$Diet <- factor(paste0("d", BodyWeight$Diet))
+Orthodont$Sex <- factor(as.character(Orthodont$Sex))  # levels in alphabetical order, as Python has them
+for (name in c("N", "P", "K")) npk[[name]] <- as.numeric(as.character(npk[[name]]))
 models <- list(
   sleepstudy = list(sleepstudy, Reaction ~ Days + (Days | Subject), "Reaction ~ Days", "~ Days", "Subject"),
   Dyestuff = list(Dyestuff, Yield ~ 1 + (1 | Batch), "Yield ~ 1", "~ 1", "Batch"),
@@ -31,7 +33,7 @@ models <- list(
   BodyWeight = list(BodyWeight, weight ~ Time * Diet + (Time | Rat), "weight ~ Time * Diet", "~ Time", "Rat"),
   ergoStool = list(ergoStool, effort ~ Type + (1 | Subject), "effort ~ Type", "~ 1", "Subject"),
   Machines = list(Machines, score ~ Machine + (Machine | Worker), "score ~ Machine", "~ Machine", "Worker"),
-  Oats = list(Oats, yield ~ nitro * Variety + (1 | Block), "yield ~ nitro * Variety", "~ 1", "Block"),
+  Oats = list(Oats, yield ~ nitro * Variety + (1 | Block), "Q('yield') ~ nitro * Variety", "~ 1", "Block"),
   Orthodont = list(Orthodont, distance ~ age * Sex + (age | Subject), "distance ~ age * Sex", "~ age", "Subject"),
   Orthodont_age = list(Orthodont, distance ~ age + (age | Subject), "distance ~ age", "~ age", "Subject"),
   Oxide = list(Oxide, Thickness ~ Source + (1 | Wafer:Lot), "Thickness ~ Source", "~ 1", "lot_wafer"),
@@ -41,7 +43,7 @@ models <- list(
   CO2 = list(CO2, uptake ~ log(conc) + Type * Treatment + (1 | Plant),
              "uptake ~ np.log(conc) + Type * Treatment", "~ 1", "Plant"),
   Loblolly = list(Loblolly, height ~ age + I(age^2) + (age | Seed), "height ~ age + I(age ** 2)", "~ age", "Seed"),
-  npk = list(npk, yield ~ N + P + K + (1 | block), "yield ~ N + P + K", "~ 1", "block"),
+  npk = list(npk, yield ~ N + P + K + (1 | block), "Q('yield') ~ N + P + K", "~ 1", "block"),
   Orange = list(Orange, circumference ~ age + (0 + age | Tree), "circumference ~ age", "~ 0 + age", "Tree")
 )
 
@@ -146,7 +148,7 @@ describe_fit <- function(fit, new) {
     ranef = rows(u), conditional_sd = rows(do.call(rbind, lapply(seq_len(nrow(u)), function(j) {
       sqrt(diag(matrix(post[, , j], nrow(post))))
     }))),
-    fitted = array_of(fitted(fit)), fixed_part = array_of(predict(fit, re.form = NA)),
+    fitted = array_of(fitted(fit)), fixed_part = array_of(predict(fit, re.form = NA)[1:6]),
     new_group = array_of(predict(fit, new, allow.new.levels = TRUE))
   ), if (nrow(v) < 3) list(profile = rows(profile_ends(fit))))
 }
