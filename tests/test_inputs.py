@@ -128,6 +128,12 @@ def test_what_is_not_covered_has_a_line_on_who_does_it(data, keyword, message):
     refused(message, "y ~ x", data, "g", error=TypeError, **{keyword: "x"})
 
 
+def test_arguments_of_the_wrong_type(data):
+    refused("reml is True or False", "y ~ x", data, "g", error=TypeError, reml="ML")
+    refused("A formula is text", None, data, "g", error=TypeError)
+    refused("A formula is text", "y ~ x", data, "g", 1, error=TypeError)
+
+
 def test_an_offset_is_part_of_the_response(data):
     # what the message promises: y - z on x is the model of y with z's coefficient held at 1
     free, held = mixedlm("y ~ x + z", data, "g", reml=False), mixedlm("I(y - z) ~ x", data, "g", reml=False)
@@ -240,7 +246,12 @@ def test_unused_categories(data):
 
 
 def test_other_containers(data):
-    for given in (data.to_dict("list"), data.to_dict("series"), data.to_records()):
+    tables = []
+    if ARROW:
+        import pyarrow
+
+        tables = [pyarrow.Table.from_pandas(data)]
+    for given in (data.to_dict("list"), data.to_dict("series"), data.to_records(), *tables):
         same(mixedlm("y ~ x", given, "g"), mixedlm("y ~ x", data, "g"))
     fit = mixedlm("y ~ x", data, "g")
     np.testing.assert_allclose(fit.predict({"x": [1.0, 2.0]}), fit.predict(pd.DataFrame({"x": [1.0, 2.0]})))
@@ -445,6 +456,7 @@ def test_groups_that_are_no_groups(data):
     refused("more than one grouping factor", "y ~ x", data, "g/k")
     refused("g, k are 2 columns.*mixedlm.lmer", "y ~ x", data, ["g", "k"])
     refused("mix numbers and text", "y ~ x", data, [*data.g[:-1], "a"])
+    refused("mix numbers and text", "y ~ x", data, [*(data.g[:-1] + 0.5), "a"])
 
 
 def test_labels_of_another_type_are_an_error(data):

@@ -229,8 +229,9 @@ def usable(series, name, kinds=False, computed=True, fresh=False):
     Returns
     -------
     array, shape (n,)
-        Numbers of all types as float64 (whole ones that nothing is computed with as int64); text as objects, None where it is missing; true and false as bool;
-        categories without unused ones; dates as they are, for the formula's functions to work on.
+        Numbers of all types as float64 (whole ones that nothing is computed with as int64); text as objects, None
+        where it is missing; true and false as bool; categories without unused ones; dates as they are, for the
+        formula's functions to work on.
     """
     if isinstance(series.dtype, pd.CategoricalDtype):
         return series.astype(object).to_numpy() if fresh else series.array.remove_unused_categories()
@@ -353,7 +354,7 @@ def group_labels(groups, data):
     if np.ndim(groups) != 1:
         raise ValueError("The groups are the name of one column, or one label for each row.")
     groups = pd.Series(aligned(groups, data.index))
-    if groups.dtype == object and pd.api.types.infer_dtype(groups, skipna=True) == "mixed-integer":
+    if groups.dtype == object and groups.dropna().map(lambda label: isinstance(label, str)).nunique() > 1:
         raise ValueError("The groups' labels mix numbers and text: convert them to one type.")
     return groups
 

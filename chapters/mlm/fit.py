@@ -61,6 +61,8 @@ def mixedlm(formula, data, groups, re_formula=None, reml=True, **unknown):
         Rows were left out.
     """
     refuse_keywords(unknown)
+    if not isinstance(reml, (bool, np.bool_)):
+        raise TypeError(f"reml is True or False, not {reml!r}.")
     env = patsy.EvalEnvironment.capture(0, reference=1)
     design = Design.read(formula, data, groups, re_formula, env)
     design.check_sizes()

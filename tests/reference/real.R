@@ -21,7 +21,9 @@ rows <- function(x) unname(as.matrix(x))
 # name = list(data, formula, and the same for Python: fixed effects, random effects, groups)
 ChickWeight$Diet <- factor(paste0("d", ChickWeight$Diet))
 BodyWeight$Diet <- factor(paste0("d", BodyWeight$Diet))
-Orthodont$Sex <- factor(as.character(Orthodont$Sex))  # levels in alphabetical order, as Python has them
+# Levels in alphabetical order, as Python has them.
+Orthodont$Sex <- factor(as.character(Orthodont$Sex))
+for (name in c("Type", "Treatment")) CO2[[name]] <- factor(as.character(CO2[[name]]))
 for (name in c("N", "P", "K")) npk[[name]] <- as.numeric(as.character(npk[[name]]))
 models <- list(
   sleepstudy = list(sleepstudy, Reaction ~ Days + (Days | Subject), "Reaction ~ Days", "~ Days", "Subject"),
@@ -36,7 +38,7 @@ models <- list(
   Oats = list(Oats, yield ~ nitro * Variety + (1 | Block), "Q('yield') ~ nitro * Variety", "~ 1", "Block"),
   Orthodont = list(Orthodont, distance ~ age * Sex + (age | Subject), "distance ~ age * Sex", "~ age", "Subject"),
   Orthodont_age = list(Orthodont, distance ~ age + (age | Subject), "distance ~ age", "~ age", "Subject"),
-  Oxide = list(Oxide, Thickness ~ Source + (1 | Wafer:Lot), "Thickness ~ Source", "~ 1", "lot_wafer"),
+  Oxide = list(Oxide, Thickness ~ Source + (1 | Wafer:Lot), "Thickness ~ C(Source)", "~ 1", "lot_wafer"),
   Pixel = list(Pixel, pixel ~ day + I(day^2) + (day | Dog), "pixel ~ day + I(day ** 2)", "~ day", "Dog"),
   Rail = list(Rail, travel ~ 1 + (1 | Rail), "travel ~ 1", "~ 1", "Rail"),
   ChickWeight = list(ChickWeight, weight ~ Time * Diet + (Time | Chick), "weight ~ Time * Diet", "~ Time", "Chick"),
