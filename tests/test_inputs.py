@@ -215,7 +215,7 @@ def test_what_is_no_number_is_refused_by_name(data, sort, formula):
 
 def test_what_dates_can_be_used_for(data):
     dated = data.assign(day=DATES)
-    for formula in ("y ~ day.dt.dayofyear", "y ~ I((day - pd.Timestamp('2020-01-01')).dt.days)"):
+    for formula in ("y ~ day.dt.day_of_year", "y ~ I((day - pd.Timestamp('2020-01-01')).dt.days)"):
         assert mixedlm(formula, dated, "g").llf == pytest.approx(mixedlm("y ~ t", data.assign(t=data.index), "g").llf)
     monthly = data.assign(month=DATES.dt.to_period("M").dt.to_timestamp())
     assert len(mixedlm("y ~ C(month)", monthly, "g").fe_params) == 3

@@ -71,7 +71,7 @@ def test_variances(fit, name, method):
 
 def test_predicted_effects(fit, name, method):
     ours, theirs = fit(name, method), LME4[name][method]
-    table = mlm.inference.blups(ours)
+    table = mlm.blups(ours)
     shape = np.shape(theirs["ranef"])
     labels = LME4[name]["labels"]
     assert sorted(ours.blups.index) == sorted(labels)
