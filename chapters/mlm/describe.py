@@ -6,7 +6,6 @@ from scipy import stats
 
 from .design import aligned, as_frame, group_labels, numbers, one_column
 
-
 STATISTICS = ["n", "mean", "sd", "median", "trimmed", "mad", "min", "max", "range", "skew", "kurtosis", "se"]
 
 
@@ -57,9 +56,15 @@ def between_within(data, columns, groups):
     Returns
     -------
     pandas.DataFrame
-        A row a column, computed from the rows that have its value and a group: ``mean``, ``sd_within`` (pooled), ``sd_of_means``, ``ICC1`` (how
-        alike two members of a group are) and ``ICC2`` (reliability of a group mean),
-        with the mean group size for k (Shrout & Fleiss, 1979; Bliese, 2000).
+        A row a column, computed from the rows that have its value and a group: ``mean``,
+        ``sd_within`` (pooled), ``sd_of_means``, ``ICC1`` (how alike two members of a group are) and
+        ``ICC2`` (reliability of a group mean), with the mean group size for k (Shrout & Fleiss,
+        1979; Bliese, 2000).
+
+    Raises
+    ------
+    ValueError
+        A column is not there, or doesn't hold numbers, or its values lie in one group or each in its own.
     """
     data = as_frame(data)
     labels = group_labels(groups, data)
