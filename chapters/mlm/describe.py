@@ -4,6 +4,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from .design import aligned, as_frame, group_labels, numbers, one_column
+
+STATISTICS = ["n", "mean", "sd", "median", "trimmed", "mad", "min", "max", "range", "skew", "kurtosis", "se"]
+
 
 def describe(data):
     """Describe each numeric column as ``psych::describe`` does.
@@ -11,12 +15,12 @@ def describe(data):
     Parameters
     ----------
     data : pandas.DataFrame
-        Columns that are not numeric are left out.
+        Columns that do not hold numbers are left out, and so are missing values.
 
     Returns
     -------
     pandas.DataFrame
-        A row a column of `data`: n, mean, sd, median, trimmed (mean without the
+        A row a column of `data`: n (values that are not missing), mean, sd, median, trimmed (mean without the
         lowest and highest tenth), mad (times 1.4826, so that it estimates the SD of
         normal data), min, max, range, skew and kurtosis (third moments over ``sd**3``,
         fourth over ``sd**4`` minus 3: type 3 of Joanes & Gill, 1998), se.
@@ -36,14 +40,19 @@ def describe(data):
     mathach   7185  12.75  6.88
     """
     def row(x):
-        x = x.dropna().to_numpy(float)
-        n, sd, centred = len(x), x.std(ddof=1), x - x.mean()
+        x = x[~np.isnan(x)]
+        n = len(x)
+        if n == 0:
+            return {"n": 0}
+        sd, centred = x.std(ddof=1) if n > 1 else np.nan, x - x.mean()
+        spread = sd or np.nan  # a constant has no shape
         return dict(n=n, mean=x.mean(), sd=sd, median=np.median(x), trimmed=stats.trim_mean(x, 0.1),
                     mad=stats.median_abs_deviation(x, scale=1 / 1.4826), min=x.min(), max=x.max(),
-                    range=np.ptp(x), skew=(centred**3).mean() / sd**3,
-                    kurtosis=(centred**4).mean() / sd**4 - 3, se=sd / np.sqrt(n))
-    numeric = data.select_dtypes("number")
-    frame = pd.DataFrame({name: row(numeric[name]) for name in numeric}).T
+                    range=np.ptp(x), skew=(centred**3).mean() / spread**3,
+                    kurtosis=(centred**4).mean() / spread**4 - 3, se=sd / np.sqrt(n))
+    data = as_frame(data)
+    columns = {name: numbers(one_column(data, name)) for name in data}
+    frame = pd.DataFrame({name: row(x) for name, x in columns.items() if x is not None}, index=STATISTICS).T
     return frame.astype({"n": int}).rename_axis("variable")
 
 
@@ -53,7 +62,7 @@ def between_within(data, columns, groups):
     Parameters
     ----------
     data : pandas.DataFrame
-    columns : list of str
+    columns : str or list of str
         Numeric columns of `data`.
     groups : str
         The column that names each row's group.
@@ -61,14 +70,15 @@ def between_within(data, columns, groups):
     Returns
     -------
     pandas.DataFrame
-        A row a column: ``mean``, ``sd_within`` (pooled), ``sd_of_means``, ``ICC1`` (how
-        alike two members of a group are) and ``ICC2`` (reliability of a group mean),
-        with the mean group size for k (Shrout & Fleiss, 1979; Bliese, 2000).
+        A row a column, computed from the rows that have its value and a group: ``mean``,
+        ``sd_within`` (pooled), ``sd_of_means``, ``ICC1`` (how alike two members of a group are) and
+        ``ICC2`` (reliability of a group mean), with the mean group size for k (Shrout & Fleiss,
+        1979; Bliese, 2000).
 
     Raises
     ------
-    KeyError
-        `columns` or `groups` is no column.
+    ValueError
+        A column is not there, or doesn't hold numbers, or its values lie in one group or each in its own.
 
     Examples
     --------
@@ -78,39 +88,53 @@ def between_within(data, columns, groups):
     variable
     mathach   12.75       6.26         3.12  0.17   0.9
     """
-    grouped = data.groupby(groups, observed=True)
-    n, sizes = len(data), grouped.size()
-    k, average_size = len(sizes), len(data) / len(sizes)
+    data = as_frame(data)
+    labels = group_labels(groups, data)
 
-    def row(x):
-        means = grouped[x.name].transform("mean")
+    def row(name):
+        x = numbers(one_column(data, name, "to describe"), flags=True)
+        if x is None:
+            raise ValueError(f"Column {name!r} does not hold numbers.")
+        x = pd.Series(x, index=data.index)[(complete := ~np.isnan(x) & labels.notna().to_numpy())]
+        grouped = x.groupby(labels[complete].to_numpy(), observed=True)
+        n, k = len(x), grouped.ngroups
+        if not 1 < k < n:
+            raise ValueError(f"Column {name!r} has {n} values in {k} groups: variance between and within groups takes "
+                             "at least two groups, and one of them with two values.")
+        means = grouped.transform("mean")
         ms_between = ((means - x.mean()) ** 2).sum() / (k - 1)
         ms_within = ((x - means) ** 2).sum() / (n - k)
         difference = ms_between - ms_within
-        return dict(mean=x.mean(), sd_within=np.sqrt(ms_within), sd_of_means=grouped[x.name].mean().std(),
-                    ICC1=difference / (ms_between + (average_size - 1) * ms_within),
-                    ICC2=difference / ms_between)
-    return pd.DataFrame({name: row(data[name].astype(float)) for name in columns}).T.rename_axis("variable")
+        return dict(mean=x.mean(), sd_within=np.sqrt(ms_within), sd_of_means=grouped.mean().std(),
+                    ICC1=difference / (ms_between + (n / k - 1) * ms_within), ICC2=difference / ms_between)
+    columns = [columns] if isinstance(columns, str) else columns
+    return pd.DataFrame({name: row(name) for name in columns}).T.rename_axis("variable")
 
 
 def center_within(x, groups):
     """Center within clusters (CWC, group-mean centering): subtract each group's mean.
 
+    Rows that a model will leave out, because another variable is missing, must be left out *before*:
+    else the means are those of more rows than the model has, and the centered variable is not free of
+    differences between groups. `mixedlm` says so when it leaves out rows. For example
+    ``data = data.dropna(subset=["y", "x"])``, then ``center_within(data["x"], data["g"])``.
+
     Parameters
     ----------
     x : pandas.Series, shape (n,)
-    groups : pandas.Series, shape (n,)
-        Each row's group.
+        Numbers.
+    groups : pandas.Series or array_like, shape (n,)
+        Each row's group; a Series is matched with `x` by its index.
 
     Returns
     -------
     pandas.Series, shape (n,)
-        In the unit of `x`, with mean 0 in every group.
+        In the unit of `x`, with mean 0 in every group. Not a number where x or the group is missing.
 
     Raises
     ------
-    TypeError
-        `x` does not hold numbers.
+    ValueError
+        `x` does not hold numbers, or its rows and those of `groups` can't be matched.
 
     Examples
     --------
@@ -118,4 +142,10 @@ def center_within(x, groups):
     >>> mlm.center_within(pd.Series([1.0, 3.0, 10.0]), pd.Series(["a", "a", "b"])).tolist()
     [-1.0, 1.0, 0.0]
     """
-    return x - x.groupby(groups, observed=True).transform("mean")
+    x = x if isinstance(x, pd.Series) else pd.Series(x)
+    values = numbers(x, flags=True)
+    if values is None:
+        raise ValueError(f"Column {x.name!r} does not hold numbers: there is no mean to subtract.")
+    labels = pd.Series(np.asarray(aligned(groups, x.index), dtype=object), index=x.index)
+    x = pd.Series(values, index=x.index, name=x.name)
+    return x - x.groupby(labels.to_numpy()).transform("mean")

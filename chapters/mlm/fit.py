@@ -16,7 +16,7 @@ from scipy import stats
 from statsmodels.regression.mixed_linear_model import MixedLM, MixedLMParams, MixedLMResults
 from statsmodels.stats.contrast import ContrastResults
 
-from .design import Design, listed
+from .design import Design, as_frame, listed, refuse_keywords
 from .likelihood import Products, estimate
 
 
@@ -35,7 +35,7 @@ class SingularFit(UserWarning):
     """
 
 
-def mixedlm(formula, data, groups, re_formula=None, reml=True, correlated=True):
+def mixedlm(formula, data, groups, re_formula=None, reml=True, correlated=True, **unknown):
     """Fit a two-level linear mixed model, certified, or raise.
 
     Parameters
@@ -86,6 +86,9 @@ def mixedlm(formula, data, groups, re_formula=None, reml=True, correlated=True):
     Intercept       4.83 -0.15
     ses            -0.15  0.41
     """
+    refuse_keywords(unknown)
+    if not isinstance(reml, (bool, np.bool_)):
+        raise TypeError(f"reml is True or False, not {reml!r}.")
     env = patsy.EvalEnvironment.capture(0, reference=1)
     design = Design.read(formula, data, groups, re_formula, env)
     design.check_sizes()
@@ -295,8 +298,9 @@ class MixedResults(MixedLMResults):
         """
         if exog is None:
             return pd.Series(self.design.X @ self.fe_params.to_numpy(), index=self.design.index)
-        if not isinstance(exog, pd.DataFrame):
+        if isinstance(exog, (np.ndarray, list, tuple)):
             return np.asarray(exog) @ self.fe_params.to_numpy()
+        exog = as_frame(exog)
         return pd.Series(next(self.design.of_new(exog)) @ self.fe_params.to_numpy(), index=exog.index)
 
     # -- statsmodels' machinery

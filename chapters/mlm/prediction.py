@@ -5,7 +5,6 @@ import pandas as pd
 from scipy import stats
 
 from .checks import ANY, FIT, FRAME, LEVEL, checked, one_of
-from .design import listed
 
 
 @checked(fit=FIT, level=LEVEL)
@@ -97,7 +96,7 @@ def predict(fit, data, groups=None, level=0.95, of="observation"):
     1  11.3  2.2    7.0   15.5
     """
     X, Z = fit.design.of_new(data)
-    codes = np.full(len(data), -1) if groups is None else _codes(fit.design.labels, data, groups)
+    codes = np.full(len(data), -1) if groups is None else fit.design.codes_of(groups, data)
     known = codes >= 0
     u = np.where(known[:, None], fit.blups.to_numpy()[codes], 0)
     spread = np.where(known[:, None, None], fit.blups_cov[codes], fit.tau)
@@ -109,32 +108,3 @@ def predict(fit, data, groups=None, level=0.95, of="observation"):
     table = pd.DataFrame({"fit": X @ fit.fe_params.to_numpy() + (Z * u).sum(axis=1), "se": se}, index=data.index)
     reach = stats.norm.ppf((1 + level) / 2) * table.se
     return table.assign(lower=table.fit - reach, upper=table.fit + reach)
-
-
-def _codes(labels, data, groups):
-    """The place of each row's group among the labels of the fit, -1 for a new one."""
-    if isinstance(groups, str):
-        if groups not in data.columns:
-            raise ValueError(f"groups must be a column of the data or a label for each row; there is no column {groups!r}, "
-                             f"the columns are: {listed(data.columns)}.")
-        groups = data[groups]
-    elif np.ndim(groups) != 1 or len(groups) != len(data):
-        raise ValueError(f"groups must have a label for each of the {len(data)} rows; its shape is {np.shape(groups)}.")
-    elif isinstance(groups, pd.Series) and not groups.index.equals(data.index):
-        if not groups.index.is_unique or not groups.index.sort_values().equals(data.index.sort_values()):
-            raise ValueError("groups must have the index of the data; give groups.to_numpy() if their order is that of the "
-                             "rows.")
-        groups = groups.reindex(data.index)
-    given = pd.Index(groups)
-    old, new = (_kind(index.dropna()) for index in (labels, given))
-    if new not in (old, "nothing"):
-        raise ValueError(f"groups must have labels like the fit's, which are {old} such as {labels.tolist()[0]!r}; these are {new} "
-                         f"such as {given.dropna().tolist()[0]!r}, so that every row would count as of a new group.")
-    return labels.get_indexer(given)
-
-
-def _kind(labels):
-    """Numbers, text or what else labels are."""
-    kind = pd.api.types.infer_dtype(np.asarray(labels))
-    return {"empty": "nothing", "integer": "numbers", "floating": "numbers", "mixed-integer-float": "numbers",
-            "string": "text"}.get(kind, kind)
