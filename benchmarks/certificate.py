@@ -14,7 +14,7 @@ import warnings
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
-from simulated_designs import Design, design, engine
+from simulated_designs import Design, design, engine, search
 
 STOCK = {
     "Nelder-Mead": {}, "Powell": {}, "COBYQA": {}, "SLSQP": {}, "BFGS": {},
@@ -54,7 +54,7 @@ def study(seeds):
         data, formula, effects, _ = design(seed)
         products = engine.Products.of(Design.read(formula, data, "g", effects, None))
         for reml in (True, False):
-            best = engine.estimate(products, reml)[1].value
+            best = search.estimate(products, reml)[1].value
             for name, T in end_points(products, reml):
                 at = engine.deviance(T, products, reml)
                 certificate, _ = engine.certify(T, at, products)

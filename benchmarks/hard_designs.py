@@ -29,6 +29,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "chapters"))
 
 from mlm import likelihood as engine  # noqa: E402
+from mlm import search  # noqa: E402
 from mlm.design import Design  # noqa: E402
 
 SHORT = 1e-6  # deviance units
@@ -99,7 +100,7 @@ def fitted(data, formula, effects, reml):
     """The deviance of our fit and its certificate, or the reason for refusing."""
     try:
         products = engine.Products.of(Design.read(formula, data, "g", effects, None))
-        _, at, certificate = engine.estimate(products, reml)
+        _, at, certificate = search.estimate(products, reml)
     except (ValueError, engine.NotCertified) as error:
         return {"kind": f"{type(error).__name__}: {str(error).split(':')[0][:50]}"}
     return {"kind": certificate.kind, "deviance": at.value + units(products, reml), "rounding": certificate.tolerance}
@@ -118,7 +119,7 @@ def scattered(data, formula, effects, reml, seed, count=200):
     size = np.exp(2 * rng.normal(size=(count, q, 1)) + 1.5 * rng.normal(size=(count, 1, 1)))
     L = rng.normal(size=(count, q, q)) * size * np.sqrt(len(products.groups) / products.n)
     try:
-        return engine.minimise(products, reml, L)[1].value.min() + units(products, reml)
+        return search.minimise(products, reml, L)[1].value.min() + units(products, reml)
     except ValueError:
         return np.nan
 

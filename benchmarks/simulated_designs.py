@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "chapters"))
 
 from mlm import likelihood as engine  # noqa: E402
+from mlm import search  # noqa: E402, F401
 from mlm.design import Design  # noqa: E402, F401
 from mlm.fit import SingularFit, mixedlm  # noqa: E402
 

@@ -16,6 +16,7 @@ import glmm  # noqa: E402
 import hard_designs  # noqa: E402
 import mlm  # noqa: E402
 from mlm import likelihood as engine  # noqa: E402
+from mlm import search  # noqa: E402
 from mlm import proof  # noqa: E402
 from mlm.design import Design  # noqa: E402
 
@@ -150,7 +151,7 @@ def test_rotations_are_no_curvature(q):
     # any square root of T is as good as another: a certificate that minds which is wrong
     data, formula, effects = hard_designs.hard(7, q)
     products = products_of(data, formula, effects)
-    T, at, certificate = engine.estimate(products, True)
+    T, at, certificate = search.estimate(products, True)
     assert certificate.saddle < certificate.tolerance
     bad = T + 0.3 * np.diag(np.diag(T))
     assert engine.worst(engine.certify(bad, engine.deviance(bad, products, True), products)[0]) > 1e-3
@@ -161,7 +162,7 @@ def test_the_screen_is_the_deviance():
     products = products_of(data, formula, effects)
     L = np.random.default_rng(0).normal(size=(6, 2, 2))
     for reml in (True, False):
-        gap = engine.screen(L @ L.mT, products, reml) - engine.profile(L @ L.mT, products, reml)[0]
+        gap = search.screen(L @ L.mT, products, reml) - engine.profile(L @ L.mT, products, reml)[0]
         np.testing.assert_allclose(gap, gap[0], atol=1e-8)
 
 
@@ -177,7 +178,7 @@ def test_flat_likelihoods_are_refused(seed):
         mlm.mixedlm("y ~ C(g) + x", data, "g")  # the fixed effects have told the groups apart
     with pytest.raises(ValueError, match="cannot tell the variances"):
         mlm.mixedlm("y ~ w", data[data.g < 2], "g")  # two groups and a predictor of groups
-    assert engine.estimate(products_of(data, "y ~ w"), True)[2].kind == "proven"
+    assert search.estimate(products_of(data, "y ~ w"), True)[2].kind == "proven"
 
 
 # ---- extreme ratios of variances ---------------------------------------------------------------

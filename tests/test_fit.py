@@ -19,7 +19,9 @@ sys.path[:0] = [str(ROOT / "chapters"), str(ROOT / "benchmarks")]
 import certificate  # noqa: E402
 import simulated_designs  # noqa: E402
 from mlm import likelihood as engine  # noqa: E402
-from mlm.design import Design, MissingRows, by_hand, parse  # noqa: E402
+from mlm import search  # noqa: E402
+from mlm.design import Design, MissingRows, by_hand  # noqa: E402
+from mlm.formulas import parse  # noqa: E402
 from mlm.fit import MixedResults, SingularFit, mixedlm  # noqa: E402
 
 LME4 = json.loads((ROOT / "tests/reference/mixed.json").read_text())
@@ -254,8 +256,8 @@ def test_leaves_a_saddle_on_the_boundary(hsb):
     # started where the gradient vanishes, the search has to step off the boundary by itself
     products = engine.Products.of(Design.read("mathach ~ ses_cwc", hsb, "schid", "~ ses_cwc", None))
     for L in (np.zeros((2, 2)), np.array([[0.0, 0.0], [0.0, 0.5]])):
-        value = engine.minimise(products, True, L[None])[1].value[0]
-        assert value == pytest.approx(engine.estimate(products, True)[1].value, abs=1e-7)
+        value = search.minimise(products, True, L[None])[1].value[0]
+        assert value == pytest.approx(search.estimate(products, True)[1].value, abs=1e-7)
 
 
 # ---- bad input ----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .design import aligned, as_frame, group_labels, numbers, one_column
+from .columns import aligned, as_frame, group_labels, numbers, one_column
 
 STATISTICS = ["n", "mean", "sd", "median", "trimmed", "mad", "min", "max", "range", "skew", "kurtosis", "se"]
 

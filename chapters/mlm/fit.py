@@ -1,6 +1,6 @@
 """`mixedlm`, a two-level linear mixed model that is certified or refused, and its results.
 
-`design` reads the formulas, `likelihood` finds the estimates and checks them; here they get
+`design` reads the formulas, `search` finds the estimates and `likelihood` checks them; here they get
 the form of statsmodels' results.
 """
 
@@ -16,8 +16,11 @@ from scipy import stats
 from statsmodels.regression.mixed_linear_model import MixedLM, MixedLMParams, MixedLMResults
 from statsmodels.stats.contrast import ContrastResults
 
-from .design import Design, as_frame, listed, refuse_keywords
-from .likelihood import Products, estimate
+from .columns import as_frame
+from .design import Design
+from .formulas import listed, refuse_keywords
+from .likelihood import Products
+from .search import estimate
 
 
 class SingularFit(UserWarning):

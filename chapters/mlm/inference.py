@@ -11,8 +11,10 @@ import patsy
 from scipy import stats
 
 from .checks import ANY, COUNT, FIT, FLAG, LEVEL, NOTHING, SEED, checked, floats
-from .design import by_patsy, listed, parse
-from .likelihood import derivatives, deviance, diagonal_root, estimate, minimise, root, worst
+from .design import by_patsy
+from .formulas import listed, parse
+from .likelihood import derivatives, deviance, diagonal_root, root, worst
+from .search import estimate, minimise
 
 # ------------------------------------------------------------------ fixed effects
 

@@ -8,7 +8,8 @@ from scipy import optimize, stats
 
 from .checks import FIT, LEVEL, checked, one_of
 from .inference import hessian
-from .likelihood import Products, deviance, estimate
+from .likelihood import Products, deviance
+from .search import estimate
 
 
 @checked(fit=FIT, level=LEVEL, method=one_of("profile", "delta"))

@@ -9,7 +9,7 @@ from scipy import optimize, stats
 from statsmodels.stats.multitest import multipletests
 
 from .checks import FIT, LEVEL, NAMES, NOTHING, Domain, checked, one_of
-from .design import listed, parse
+from .formulas import listed, parse
 from .inference import estimates
 
 VALUES = Domain("a dict of predictors to a value or a list of values", lambda value: isinstance(value, dict)) | NOTHING

@@ -32,10 +32,12 @@ from .checks import (
     one_of,
     whole,
 )
-from .design import Design, by_hand, by_patsy, listed, parse
+from .design import Design, by_hand, by_patsy
+from .formulas import listed, parse
 from .fit import MixedResults
 from .inference import bar, draw, mixture_p, refits, variance_and_df
-from .likelihood import Products, check_identified, deviance, root
+from .likelihood import Products, deviance, root
+from .search import check_identified
 from .means import predictors
 
 BATCH = 25  # draws that share their predictors and are fitted in one array operation
