@@ -157,33 +157,3 @@ def school_panels(data, columns=4, height=820):
     figure.update_xaxes(title_text="SES", row=len(schools) // columns + 1, col=1)
     figure.update_layout(height=height, margin={"l": 35}, legend={"y": -0.07})
     return figure
-
-
-def school_lines(lines, x, names=("intercept", "slope"), height=460):
-    """The regression lines of many schools in one figure, coloured by sector.
-
-    Parameters
-    ----------
-    lines : pandas.DataFrame, one row a school
-        Index: school; columns: `names` and ``sector``.
-    x : (float, float)
-        The range of SES over which the lines are drawn.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-        Pointing at a line's end names the school and its equation.
-    """
-    figure = go.Figure()
-    ends = np.asarray(x, float)
-    seen = set()
-    for school, line in lines.iterrows():
-        intercept, slope = line[names[0]], line[names[1]]
-        figure.add_scatter(x=ends.tolist(), y=(intercept + slope * ends).tolist(), mode="lines",
-                           line={"color": SECTOR[line["sector"]], "width": 1}, opacity=0.55,
-                           name=line["sector"], legendgroup=line["sector"], showlegend=line["sector"] not in seen,
-                           hovertemplate=f"School {school} ({line['sector']})<br>"
-                                         f"achievement = {intercept:.2f} + {slope:.2f} × SES<extra></extra>")
-        seen.add(line["sector"])
-    figure.update_layout(height=height, hovermode="closest", xaxis_title=SES, yaxis_title=ACHIEVEMENT)
-    return figure
