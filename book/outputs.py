@@ -28,9 +28,14 @@ def glued_values(cells: list[NotebookNode]) -> dict:
             for kind, text in output.data.items() if kind.endswith("text/plain")}
 
 
+def typeset(number: str) -> str:
+    """A quoted number as the text has it: with a minus sign, and a space that doesn't break before a percent sign."""
+    return re.sub(r"(?<=\d)%", "\N{NO-BREAK SPACE}%", re.sub(r"^-", "\N{MINUS SIGN}", number))
+
+
 def set_numbers(text: str, values: dict) -> str:
-    """The text with the numbers that it quotes, with minus signs as on the site."""
+    """The text with the numbers that it quotes, typeset as on the site."""
     def number(match):
-        return format(values[match[1]], match[2] or "").replace("-", "\N{MINUS SIGN}")
+        return typeset(format(values[match[1]], match[2] or ""))
 
     return GLUE.sub(number, text)

@@ -49,6 +49,17 @@ def test_quoted_words_stand_on_their_page(path):
     assert [words for words in quoted(path) if squeezed(words) not in text] == []
 
 
+def test_each_entry_of_the_glossary_is_a_definition_or_judged():
+    """An entry that states something checkable is quoted by a test; the others are listed as definitions, no more."""
+    from claims_glossary import DEFINITIONS
+
+    text = (ROOT / "chapters/glossary.md").read_text("utf-8").split(":::{glossary}\n")[1].rsplit(":::", 1)[0]
+    entries = {entry.splitlines()[0]: squeezed(entry) for entry in text.strip().split("\n\n")}
+    judged = {name for name, entry in entries.items()
+              for words in quoted(ROOT / "tests/claims/claims_glossary.py") if squeezed(words) in entry}
+    assert judged.isdisjoint(DEFINITIONS) and judged.union(DEFINITIONS) == entries.keys()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_what_readers_shall_keep_is_judged(page):
     path = ROOT / f"tests/claims/claims_{page.stem}.py"

@@ -7,6 +7,7 @@ import re
 import jupytext
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 
 import mlm
 from conftest import ROOT
@@ -53,6 +54,32 @@ def test_the_rule_about_typed_statistics_can_fail():
     assert STATISTIC.search(prose("The slope is 2.19 points."))
     assert STATISTIC.search(prose("There are 7,185 students."))
     assert not STATISTIC.search(prose("The slope is {glue:text}`b1:.2f`, see `x = 2.19` and $z = 1.64$."))
+
+
+# One form: "5", a space that doesn't break, "%"; American spelling; no zero before the point of a p value or a correlation.
+FORMS = {r"\d ?%": "a percent sign without the space that doesn't break", r"\b[Ll]icence": "British spelling",
+         r"\*p\* (=|<|of) 0\.\d|\*r\* = 0\.\d|:\.\d%`\s*%": "not APA's form of a number",
+         r"[Ss]imply|[Oo]bviously|[Oo]f course": "a word that helps nobody"}
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md", ROOT / "data/README.md", ROOT / "slides/deck.md"], **ids)
+def test_forms(page):
+    text = page.read_text("utf-8")
+    shown = prose(text) + "\n".join(map(" ".join, captions(text)))
+    assert {form: found for form in FORMS if (found := [shown[max(0, m.start() - 30):m.end() + 10] for m in re.finditer(form, shown)])} == {}
+
+
+def test_a_wrong_form_is_found():
+    for wrong in ["5 % of", "5% of", "Licence", "*p* = 0.03"]:
+        assert any(re.search(form, wrong) for form in FORMS), wrong
+    assert not any(re.search(form, "5\N{NO-BREAK SPACE}% of them, *p* = .03, a license") for form in FORMS)
+
+
+@pytest.mark.parametrize("page", EXECUTED, **ids)
+def test_quoted_shares_have_the_space_before_the_percent_sign(page, site):
+    html = BeautifulSoup((site / "chapters" / f"{page.stem}.html").read_text("utf-8"), "html.parser")
+    quoted = [number.get_text() for number in html.select(".pasted-text")]
+    assert [number for number in quoted if re.search(r"\d%", number)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, **ids)

@@ -185,7 +185,7 @@ def test_the_chapters_dask_code_runs_on_a_cluster(cluster, forty):
 
 def test_the_chapter_shows_what_the_benchmark_measured():
     times = pd.read_csv(ROOT / "benchmarks/power.csv", index_col="program").seconds
-    block, = re.findall(r"```bash\nSeconds.*\n((?:.+\n)+?)```", (ROOT / "chapters/power.md").read_text())
+    block, = re.findall(r"```text\nSeconds.*\n((?:.+\n)+?)```", (ROOT / "chapters/power.md").read_text())
     shown = dict(line.rsplit(maxsplit=1) for line in block.splitlines())
     assert shown == {program: f"{time:.1f}" for program, time in times.items()}
     assert times.iloc[0] < times["lme4 refit"] / 30

@@ -22,6 +22,7 @@ from sphinx.util import logging
 from sphinxcontrib.katex import KaTeXServer
 
 from book.extensions import launch, page
+from book.outputs import typeset
 from book.workspace import FRONT, PICTURES, ROOT, draw_pictures
 
 logger = logging.getLogger(__name__)
@@ -68,12 +69,10 @@ def copy_parts(app: Sphinx, exception: Exception | None) -> None:
     shutil.copyfile(PICTURES / "card.png", static / "card.png")
 
 
-def set_minus_signs(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Give numbers quoted in the text a minus sign instead of a hyphen."""
+def set_signs(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Give numbers quoted in the text a minus sign instead of a hyphen, and a space before the percent sign."""
     for number in doctree.findall(lambda node: isinstance(node, nodes.inline) and "pasted-text" in node["classes"]):
-        text = number.astext()
-        if text.startswith("-"):
-            number.children = [nodes.Text("\N{MINUS SIGN}" + text[1:])]
+        number.children = [nodes.Text(typeset(number.astext()))]
 
 
 def keep_punctuation(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -148,7 +147,7 @@ def setup(app: Sphinx) -> dict:
     app.connect("builder-inited", lambda app: app.config.html_static_path.append(str(FRONT / "assets")))
     app.add_css_file("course.css")
     app.add_js_file("course.js", loading_method="defer")
-    app.connect("doctree-resolved", set_minus_signs)
+    app.connect("doctree-resolved", set_signs)
     app.connect("doctree-resolved", keep_punctuation)
     app.connect("build-finished", copy_parts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

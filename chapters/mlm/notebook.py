@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from pandas.api.types import is_numeric_dtype
 from plotly.utils import PlotlyJSONEncoder
 
+from .tables import p_value
+
 PREFIX = "application/papermill.record/"
 
 
@@ -38,7 +40,7 @@ def frame_to_html(frame, precision=None):
     pandas' own table has empty header cells and no row headers' scope. With
     ``frame.attrs["row_groups"]`` the first level of row labels becomes headings.
     """
-    precision = pd.get_option("display.precision") if precision is None else precision
+    frame, precision = _p_as_text(frame), pd.get_option("display.precision") if precision is None else precision
     limit = pd.get_option("display.max_rows")
     cut = limit and len(frame) > limit and not frame.attrs.get("row_groups")
     shown = pd.concat([frame.head(limit // 2), frame.tail(limit // 2)]) if cut else frame
@@ -76,8 +78,15 @@ def frame_to_html(frame, precision=None):
             + "".join(rows) + "</tbody></table>")
 
 
+def _p_as_text(frame):
+    """The frame with its columns of p values in APA style: no p is 0.000."""
+    columns = [name for name in frame.columns if name in ("p", "p_naive") and is_numeric_dtype(frame[name])]
+    return frame.assign(**{name: frame[name].map(p_value, na_action="ignore").fillna("") for name in columns})
+
+
 def frame_to_latex(frame):
     """The same table for the handout, set with booktabs."""
+    frame = _p_as_text(frame)
     text = frame.reset_index(level=0, drop=True) if frame.attrs.get("row_groups") else frame
     table = text.to_latex(float_format=f"%.{pd.get_option('display.precision')}f", escape=True)
     if not frame.attrs.get("row_groups"):

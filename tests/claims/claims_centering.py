@@ -1,0 +1,108 @@
+"""Claims of the page on within, between and contextual effects."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mlm
+from course import fit, hsb
+
+BOTH, MUNDLAK = "mathach ~ ses_cwc + ses_mean", "mathach ~ ses + ses_mean"
+NOT_COMPUTED = {
+    "It compares students in different schools, to which they were not assigned by lot.": "how students came to their schools is not in the data",
+}
+
+
+def slopes(formula, names):
+    return fit(formula).fe_params[names].tolist()
+
+
+def few(students, seed):
+    """The data with a few random students of each school, their schools' means computed anew."""
+    order = pd.Series(np.random.default_rng(seed).random(len(hsb())), index=hsb().index)
+    data = hsb()[order.groupby(hsb()["schid"], observed=True).rank() <= students]
+    within = mlm.center_within(data["ses"], data["schid"])
+    return data.assign(ses_cwc=within, ses_mean=data["ses"] - within)
+
+
+@pytest.mark.claim("Within schools, between schools and context are three questions with three coefficients, and the third is the second minus the first.",
+                   "Beside `ses_cwc` it is the between effect, beside `ses` or `ses_cgm` the contextual effect.",
+                   "$a + b$.")
+def test_three_coefficients_and_their_names():
+    within, between = slopes(BOTH, ["ses_cwc", "ses_mean"])
+    for name in ("ses", "ses_cgm"):
+        own, context = slopes(f"mathach ~ {name} + ses_mean", [name, "ses_mean"])
+        assert own == pytest.approx(within, abs=1e-8) and context == pytest.approx(between - within, abs=1e-8)
+        assert own + context == pytest.approx(between, abs=1e-8)
+    tests = mlm.satterthwaite(fit(BOTH), "ses_mean - ses_cwc").iloc[0]
+    assert tests.lower > 2.5 and between > 2 * within
+
+
+@pytest.mark.claim("The slope of raw SES blends the first two, with a weight that depends on the design.",
+                   "It is a blend, and its weight depends on the design.",
+                   "It moves towards the within effect.")
+def test_the_blend_moves_to_the_within_effect_with_more_students():
+    raw = fit("mathach ~ ses")
+    (within, between), n = slopes(BOTH, ["ses_cwc", "ses_mean"]), hsb().groupby("schid", observed=True).size()
+    assert within < raw.fe_params["ses"] < between
+    mean = hsb().groupby("schid", observed=True)["ses"].mean()
+
+    def weight(times):
+        w = 1 / (raw.tau[0, 0] + raw.scale / (times * n))
+        around = mean - np.average(mean, weights=w)
+        information = (w * around**2).sum(), times * hsb()["ses_cwc"].pow(2).sum() / raw.scale
+        return information[0] / sum(information)
+
+    assert weight(4) < weight(1) / 2 < weight(0.25)
+    assert (1 - weight(1)) * within + weight(1) * between == pytest.approx(raw.fe_params["ses"], abs=0.01)
+    fewer = [mlm.mixedlm("mathach ~ ses", few(6, seed), "schid").fe_params["ses"] for seed in range(5)]
+    assert min(fewer) > raw.fe_params["ses"]
+
+
+@pytest.mark.claim("To adjust for the student's SES and to adjust for the school's composition are two questions; say which one you ask.",
+                   "`ses_cwc` alone.",
+                   "Nothing is adjusted between schools: `ses_cwc` has the same mean in all of them.")
+def test_the_sectors_differ_by_three_amounts():
+    plain, beside_cwc, type_a, type_b = (mlm.satterthwaite(fit(f"mathach ~ {x}schtype")).loc["schtype"] for x in
+                                         ("", "ses_cwc + ", "ses + ", "ses_cwc + ses_mean + "))
+    assert beside_cwc.estimate == pytest.approx(plain.estimate, abs=0.01)
+    assert type_b.estimate < type_b.upper < type_a.estimate < beside_cwc.estimate
+    assert hsb().groupby("schid", observed=True)["ses_cwc"].mean().abs().max() < 1e-12
+
+
+@pytest.mark.claim("Once the school's mean is in the model, centering doesn't change a model with random intercepts, only what its coefficients are called; with random slopes it makes another model.",
+                   "Their random parts differ by $u_{1j}\\bar X_j$.")
+def test_one_model_with_random_intercepts_and_two_with_random_slopes():
+    assert fit(BOTH).llf == pytest.approx(fit(MUNDLAK).llf, abs=1e-6)
+    for reml in (True, False):
+        cwc, raw = fit(BOTH, "~ ses_cwc", reml), fit(MUNDLAK, "~ ses", reml)
+        assert abs(cwc.llf - raw.llf) > 0.1
+    # the part that makes the difference: with u1 * mean among the fixed parts of a single school nothing is left
+    Z = [hsb()["ses_cwc"] + hsb()["ses_mean"], hsb()["ses"]]
+    assert np.allclose(*Z)
+
+
+@pytest.mark.claim("If the four are a sample of the class, the contextual effect is probably larger than 1.")
+def test_few_students_draw_the_contextual_effect_to_zero_and_the_between_effect_to_the_within_effect():
+    found = []
+    for seed in range(20):
+        data = few(5, seed)
+        model = mlm.mixedlm(BOTH, data, "schid")
+        reliability = mlm.reliability(mlm.mixedlm("ses ~ 1", data, "schid")).mean().iloc[0]
+        found.append([*model.fe_params[["ses_cwc", "ses_mean"]], reliability])
+    (within, between, reliability), error = np.mean(found, axis=0), np.std(found, axis=0) / np.sqrt(20)
+    w, b = slopes(BOTH, ["ses_cwc", "ses_mean"])
+    assert between - within == pytest.approx(reliability * (b - w), abs=3 * error[:2].sum() + 0.1)
+    assert between < b - 5 * error[1] and between > within + 1  # towards the within effect, not towards zero
+    assert within == pytest.approx(w, abs=3 * error[0])
+
+
+@pytest.mark.claim("Centered within schools, the model finds the slopes' variance in both worlds, up to the Monte-Carlo error.")
+def test_which_tau11_is_found_with_another_seed():
+    cwc, raw = fit(BOTH, "~ ses_cwc"), fit(MUNDLAK, "~ ses")
+    for truth in (cwc, raw):
+        y = mlm.simulate(truth, 150, seed=7)
+        by_cwc, by_raw = mlm.inference.refit(cwc, y)["ses_cwc Var"], mlm.inference.refit(raw, y)["ses Var"]
+        assert by_cwc.mean() == pytest.approx(truth.tau[1, 1], abs=3 * by_cwc.std() / np.sqrt(150))
+        gap = by_raw - by_cwc
+        assert (gap.mean() < -4 * gap.std() / np.sqrt(150)) == (truth is cwc)

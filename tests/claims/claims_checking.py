@@ -1,0 +1,114 @@
+"""Checking the model."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+from scipy import stats
+
+import mlm
+from course import fit, hsb
+
+NOT_COMPUTED = {
+    "They are part of the population": "advice; what changes without each school is computed on the page",
+}
+
+
+def full():
+    return fit("mathach ~ meanses * ses_cwc + schtype * ses_cwc", "~ ses_cwc")
+
+
+def blups_of_two_kinds(students, schools, seed):
+    """BLUPs of schools of two kinds, good and bad, whose effects have the variance of the fit."""
+    rng, tau, sigma2 = np.random.default_rng(seed), full().cov_re.iloc[0, 0], full().scale
+    truth = np.sqrt(tau) * rng.choice([-1, 1], size=schools)
+    return tau / (tau + sigma2 / students) * (truth + rng.normal(0, np.sqrt(sigma2 / students), schools))
+
+
+@pytest.mark.claim("Normality is assumed of the residuals. Look at those of both levels", "The model assumes it of the residuals")
+def test_an_outcome_may_be_far_from_normal_with_normal_residuals():
+    rng, school = np.random.default_rng(1), np.repeat(np.arange(50), 40)
+    data = pd.DataFrame({"school": school, "x": rng.chisquare(1, size=2000) * 3})
+    data["y"] = 2 * data["x"] + rng.normal(size=50)[school] + rng.normal(size=2000)
+    model = mlm.mixedlm("y ~ x", data, "school")
+    assert abs(stats.skew(data["y"])) > 1.5 and stats.shapiro(model.resid).pvalue > 0.001
+
+
+@pytest.mark.claim("BLUPs look normal even if there are two kinds of schools", "That none of them lies far out; little more")
+@pytest.mark.parametrize("seed", range(5))
+def test_blups_of_two_kinds_pass_for_normal_with_five_students(seed):
+    """Rates of rejection by Shapiro and Wilk's test over 100 studies of 160 schools."""
+    few, many = (np.mean([stats.shapiro(blups_of_two_kinds(students, 160, 1000 * seed + k)).pvalue < 0.05 for k in range(100)])
+                 for students in (5, 45))
+    assert few < 0.2 and many > 0.9
+    one_far_out = np.append(blups_of_two_kinds(45, 159, seed), 12)
+    assert stats.shapiro(one_far_out).pvalue < 0.001
+
+
+@pytest.mark.claim("With 7185 students a test rejects for the smallest departure")
+def test_a_small_departure_is_significant_in_many_residuals():
+    residuals = full().resid
+    assert abs(stats.skew(residuals)) < 0.3 and stats.normaltest(residuals).pvalue < 1e-6
+    assert stats.normaltest(residuals.sample(100, random_state=1)).pvalue > 0.001
+
+
+@pytest.mark.claim("Where robust and model-based standard errors differ", "The slope varies over clusters, and the model has no random slope")
+def test_the_robust_error_is_that_of_the_model_with_a_random_slope():
+    formula, data = "mathach ~ ses_cwc + ses_mean", hsb()
+    robust = smf.ols(formula, data).fit(cov_type="cluster", cov_kwds={"groups": data["schid"].cat.codes}).bse["ses_cwc"]
+    assert robust == pytest.approx(fit(formula, "~ ses_cwc").bse_fe["ses_cwc"], rel=0.05)
+    assert robust > 1.15 * fit(formula).bse_fe["ses_cwc"]
+
+
+@pytest.mark.claim("the schools' means of the predictors, put into the model, mend it for these predictors",
+                   "Put the school means of the level-1 predictors into the model")
+def test_the_schools_means_give_the_slope_of_the_fixed_effects():
+    data = hsb()
+    within = np.polyfit(data["ses_cwc"], mlm.center_within(data["mathach"], data["schid"]), 1)[0]
+    assert fit("mathach ~ ses + ses_mean").fe_params["ses"] == pytest.approx(within, abs=1e-6)
+    assert abs(fit("mathach ~ ses").fe_params["ses"] - within) > 0.1
+
+
+@pytest.mark.claim("They mend the standard error. The mixture of within and between slopes stays as it is")
+def test_robust_errors_leave_the_estimate():
+    data = hsb()
+    plain = smf.ols("mathach ~ ses", data).fit()
+    robust = plain.get_robustcov_results("cluster", groups=data["schid"].cat.codes)
+    assert robust.params[1] == plain.params["ses"] and robust.bse[1] > 1.2 * plain.bse["ses"]
+
+
+@pytest.mark.claim("That the residuals have shorter ends than normal ones, so the chi-square test is cautious")
+def test_short_ended_residuals_lower_h():
+    rng = np.random.default_rng(5)
+
+    def mean_h(draw):
+        variances = draw((300, 160, 45)).var(axis=2, ddof=1)
+        logs = np.log(variances)
+        return (22 * (logs - logs.mean(axis=1, keepdims=True)) ** 2).sum(axis=1).mean()
+
+    assert mean_h(lambda size: rng.uniform(-1, 1, size)) < 120 < 150 < mean_h(lambda size: rng.normal(size=size)) < 175
+    assert stats.kurtosis(full().resid) < -0.3
+
+
+@pytest.mark.claim("The scores are not cut off but *compressed* towards both ends")
+@pytest.mark.parametrize("seed", range(5))
+def test_cut_off_scores_would_pile_up_at_the_limits(seed):
+    score, drawn = hsb()["mathach"], mlm.simulate(full(), 20, seed=seed)
+    for beyond, there in (((drawn >= score.max()), score.max()), ((drawn <= score.min()), score.min())):
+        assert beyond.sum(axis=0).min() > 1.5 * (score == there).sum()
+
+
+@pytest.mark.claim("the limits produce a difference of")
+@pytest.mark.parametrize("seed", range(5))
+def test_the_limits_alone_make_no_difference_of_slopes(seed):
+    score = hsb()["mathach"]
+    equal = fit("mathach ~ meanses + schtype + ses_cwc", "~ ses_cwc")
+    cut = mlm.simulate(equal, 20, seed=seed).clip(score.min(), score.max())
+    made = mlm.inference.refit(full(), cut)["ses_cwc:schtype" if "ses_cwc:schtype" in full().fe_params else "schtype:ses_cwc"]
+    assert abs(made.mean()) < 0.3 < 1.5 < abs(full().fe_params.filter(like="schtype:ses").iloc[0])
+
+
+@pytest.mark.claim("it points to single schools far out")
+def test_the_lowest_schools_stand_out():
+    u = full().blups["Intercept"]
+    assert u.min() / u.std() < -2.5
