@@ -242,14 +242,14 @@ def test_interactive_figures_have_a_picture_without_javascript(browser, address,
     context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 800})
     page = context.new_page()
     page.goto(address + name + ".html")
-    figures, twins = page.locator(".plotly-figure"), page.locator("img.plotly-twin")
-    assert figures.count() == twins.count() > 0
-    for figure, twin in zip(figures.all(), twins.all()):
-        twin.scroll_into_view_if_needed()
-        assert twin.is_visible() and not figure.is_visible()
-        assert len(twin.get_attribute("alt")) > 40
-        box = twin.bounding_box()
-        size = int(twin.get_attribute("width")) / int(twin.get_attribute("height"))
+    figures, stills = page.locator(".plotly-figure"), page.locator("img.plotly-still")
+    assert figures.count() == stills.count() > 0
+    for figure, still in zip(figures.all(), stills.all()):
+        still.scroll_into_view_if_needed()
+        assert still.is_visible() and not figure.is_visible()
+        assert len(still.get_attribute("alt")) > 40
+        box = still.bounding_box()
+        size = int(still.get_attribute("width")) / int(still.get_attribute("height"))
         assert box["width"] <= 390 and box["width"] / box["height"] == pytest.approx(size, rel=0.02)  # whole pixels
     context.close()
 

@@ -1,13 +1,18 @@
 """What the figures draw, and how results are shown."""
 
+import base64
 import json
-import re
 
+import jupytext
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
+from bs4 import BeautifulSoup
 
 import mlm
+from conftest import ROOT
 from mlm import figures, notebook, tables
 
 
@@ -27,13 +32,6 @@ def test_panels_show_every_school_and_student(hsb):
     assert sum(bool(trace.showlegend) for trace in figure.data) == 2  # each kind of line once
 
 
-def test_lines_of_all_schools(hsb):
-    lines = figures.ols_lines(hsb).assign(sector="public")
-    figure = figures.school_lines(lines, (-1, 1))
-    assert len(figure.data) == 160
-    assert figure.data[0].y[1] - figure.data[0].y[0] == pytest.approx(2 * lines["slope"].iloc[0])
-
-
 def test_scatter_draws_the_least_squares_line(hsb):
     school = hsb[hsb["schid"] == "1224"]
     x, y = figures.scatter_with_lines(school).lines[0].get_data()
@@ -43,6 +41,8 @@ def test_scatter_draws_the_least_squares_line(hsb):
 @pytest.fixture(autouse=True)
 def course_style():
     mlm.use_course_style()
+    yield
+    plt.close("all")
 
 
 class Shown(list):
@@ -59,25 +59,80 @@ def shown(monkeypatch):
     return collected
 
 
-def test_an_interactive_figure_carries_its_data_and_alt_text(shown, hsb):
-    mlm.show(figures.school_panels(hsb.head(550)), alt='Lines & "points" </script>')
-    (data, _), = shown
-    spec = json.loads(re.search(r'<script type="application/json">(.*)</script>', data["text/html"])[1])
-    assert len(spec["data"]) == len(data["application/vnd.plotly.v1+json"]["data"]) == 42
-    assert 'aria-label="Lines &amp; &quot;points&quot; &lt;/script&gt;"' in data["text/html"]
+def line(y=(1, 2)):
+    """An interactive figure of one line, and its still."""
+    still, ax = plt.subplots()
+    ax.plot([1, 2], y)
+    return {"figure": go.Figure().add_scatter(x=np.array([1, 2]), y=np.array(y)), "still": still}
 
 
-def test_the_digest_changes_with_the_data(shown, hsb):
-    first = hsb.head(550)
-    for data in (first, first, first.assign(mathach=first["mathach"].where(first.index != 3, 10.0))):
-        mlm.show(figures.school_panels(data), alt="the same")
+def test_show_gives_every_form_once(shown):
+    for _ in range(2):
+        mlm.show(**line([1 / 3, 2]), alt='A line & "points" </script>', table=pd.DataFrame({"n": range(100)}))
+    (data, _), (again, _) = shown
+    assert set(data) == {"text/html", "text/plain", "image/svg+xml", "application/pdf", "application/vnd.plotly.v1+json"}
+    assert data == again  # the same bytes from build to build
+    pdf = base64.b64decode(data["application/pdf"])
+    assert pdf.startswith(b"%PDF") and b"CreationDate" not in pdf
+    assert "<svg" in data["image/svg+xml"] and "<dc:date>" not in data["image/svg+xml"]
+    assert not plt.get_fignums()  # else the notebook would show the still too
+    page = BeautifulSoup(data["text/html"], "html.parser")
+    spec = json.loads(page.find("script").string)
+    assert spec == data["application/vnd.plotly.v1+json"]
+    assert spec["data"][0]["y"] == [0.3333, 2.0]  # plain numbers, not plotly's base64, whose digits vary with the processor
+    assert page.div["aria-label"] == 'A line & "points" </script>'
+    assert len(page.select("details tbody tr")) == 100  # not cut: it stands for pointing at each
+
+
+def test_the_digest_changes_with_the_data(shown):
+    for y in ([1, 2], [1, 2], [1, 3]):
+        mlm.show(**line(y), alt="the same")
     same, again, other = (data["text/plain"] for data, _ in shown)
     assert same == again != other
 
 
-def test_a_figure_without_alt_text_is_refused(hsb):
+def test_a_figure_without_alt_text_or_still_is_refused():
     with pytest.raises(ValueError, match="needs alt text"):
-        mlm.show(figures.school_panels(hsb.head(550)), alt=" ")
+        mlm.show(**line(), alt=" ")
+    with pytest.raises(TypeError, match="needs a still"):
+        mlm.show(**line() | {"still": plt.gca()}, alt="A line.")
+    with pytest.raises(TypeError, match="'still'"):
+        mlm.show(line()["figure"], alt="A line.")
+
+
+def test_a_trace_that_the_site_cannot_draw_is_named():
+    with pytest.raises(ValueError, match="scattergl"):
+        mlm.show(**line() | {"figure": go.Figure().add_scattergl(x=[1], y=[1])}, alt="A point.")
+
+
+INTERACTIVE = [path for path in sorted((ROOT / "chapters").glob("*.md")) if "mlm.show(" in path.read_text("utf-8")]
+
+
+def in_order(rows):
+    return np.array(sorted(map(tuple, rows)))
+
+
+@pytest.mark.parametrize("chapter", INTERACTIVE, ids=lambda path: path.stem)
+def test_the_still_shows_the_same_points_and_lines(chapter, shown, monkeypatch):
+    pairs = []
+    monkeypatch.setattr(mlm, "show", lambda figure, alt, *, still, table=None: pairs.append((figure, still)))
+    monkeypatch.setattr(plt, "show", lambda: None)
+    cells = [cell.source for cell in jupytext.read(chapter).cells if cell.cell_type == "code"]
+    last = max(number for number, source in enumerate(cells) if "mlm.show(" in source)
+    names = {"display": lambda *_: None}
+    for source in cells[:last + 1]:
+        exec(source, names)
+    assert pairs
+    for figure, still in pairs:
+        points = [xy for trace in figure.data if "markers" in trace.mode for xy in zip(trace.x, trace.y)]
+        lines = [(trace.x[0], trace.x[-1], trace.y[0], trace.y[-1]) for trace in figure.data if "lines" in trace.mode]
+        artists = [line for ax in still.axes for line in ax.lines
+                   if line.get_transform() is ax.transData and len(line.get_xdata())]  # no axhline, no sample of a legend
+        drawn = [xy for ax in still.axes for scatter in ax.collections for xy in scatter.get_offsets() if len(scatter.get_offsets()) > 1]
+        drawn += [xy for line in artists if line.get_linestyle() == "None" for xy in line.get_xydata()]
+        assert in_order(drawn) == pytest.approx(in_order(points))
+        assert in_order([line.get_xydata()[[0, -1]].T.ravel() for line in artists if line.get_linestyle() != "None"]) \
+            == pytest.approx(in_order(lines))
 
 
 def test_glued_numbers_are_plain_numbers(shown):

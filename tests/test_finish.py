@@ -1,11 +1,10 @@
-"""The light pages: what they load, their icons, descriptions, cards and figures' tables."""
+"""The light pages: what they load, their icons, descriptions and cards."""
 
 import re
 
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from book.extensions import page
 from book.steps import finish, styles
 
 
@@ -75,19 +74,6 @@ def test_terms_and_equations_have_their_cards(sources):
     for name, source in sources.items():
         wanted = set(re.findall(r'<a class="reference internal" href="[^"#]*#((?:term|equation)-[^"]+)"', source))
         assert set(re.findall(r'<template data-card="([^"]+)">', source)) == wanted, name
-
-
-def test_the_table_of_a_figure_holds_its_numbers():
-    few = {"data": [{"x": [1, 2], "y": [3.25, None], "name": "a<b"}], "layout": {"xaxis": {"title": {"text": "SES"}}}}
-    table = page.data_table(few)
-    assert "a&lt;b" in table and "<td>3.25</td>" in table and '<th scope="col">SES</th>' in table
-    many = {"data": [{"x": list(range(100)), "y": {"dtype": "f8", "bdata": "AAAAAAAA8D8AAAAAAAAAQA=="}}], "layout": {}}
-    assert re.findall(r"<td>(.*?)</td>", page.data_table(many)) == ["100", "0", "99", "1", "2"]
-
-
-def test_every_interactive_figure_has_its_table(sources):
-    for name, source in sources.items():
-        assert source.count('<div class="plotly-figure"') == source.count('<details class="figure-data">'), name
 
 
 def test_pictures_are_short_and_the_same_to_the_eye():

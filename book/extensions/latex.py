@@ -51,7 +51,6 @@ def heading(title: str, *children: nodes.Node) -> nodes.section:
 # ------------------------------------------------------------------ tables
 
 NUMBER = re.compile(r"[^\w]*[−-]?[\d.,]+( ?%)?(\W.*)?$|$|[−-]$|nan$")
-PLOTLY = "application/vnd.plotly.v1+json"
 WORDS = re.compile(r"\s|-|(?<=[_(\[=.])")  # where a line of a cell may end
 SYMBOLS = re.compile(r"\\[a-zA-Z]+|[{}_^\s]")  # of mathematics: what is one letter, and what is none
 LINE = 100  # characters of a table's text in a line of the page, about
@@ -128,24 +127,18 @@ def printed(entry: nodes.Element) -> str:
 
 
 class TablesFromHtml(SphinxPostTransform):
-    """Choose the tables among a cell's output formats; myst-nb chooses the rest.
-
-    Pictures of interactive figures keep the width of the text: their letters are small.
-    """
+    """Choose the tables among a cell's output formats; myst-nb chooses the rest."""
 
     default_priority = 3  # before myst-nb's choice
 
     def run(self, **kwargs) -> None:
         for bundle in list(self.document.findall(lambda node: isinstance(node, nodes.container)
                                                  and node.get("nb_element") == "mime_bundle")):
-            if any(form.get("mime_type") == PLOTLY for form in bundle.children):
-                for image in bundle.findall(nodes.image):
-                    image["width"] = "100%"
-            for form in bundle.children:
-                if form.get("mime_type") == "text/html":
-                    tables = BeautifulSoup(form.astext(), "html.parser").find_all("table")
-                    if tables:
-                        bundle.replace_self([raw(table_to_latex(table)) for table in tables])
+            forms = {form["mime_type"]: form for form in bundle.children}
+            if "text/html" in forms and "application/pdf" not in forms:  # a picture stands for the table that it carries
+                tables = BeautifulSoup(forms["text/html"].astext(), "html.parser").find_all("table")
+                if tables:
+                    bundle.replace_self([raw(table_to_latex(table)) for table in tables])
 
 
 # ------------------------------------------------- what is folded on the site

@@ -1,19 +1,13 @@
-"""What each page gets besides its text: a description, its place in the course, and the data of
-interactive figures as a table."""
+"""What each page gets besides its text: a description, its place in the course, and stills of
+interactive figures."""
 
-import base64
 import html
-import json
 import re
 
-import numpy as np
+from bs4 import BeautifulSoup
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
-
-FIGURE = re.compile(r'(<div class="plotly-figure"[^>]*>.*?<script type="application/json">)(.*?)'
-                    r'(</script>\s*</div>(?:\s*</div>\s*<img [^>]*>)?)', re.DOTALL)
-ROWS = 60  # A longer table is summed up: nobody listens to hundreds of numbers.
 
 
 def description(doctree: nodes.document) -> str:
@@ -35,69 +29,8 @@ def metatags(title: str, text: str, site: str, card: str) -> str:
             + "".join(f'<meta property="{name}" content="{value}" />\n' for name, value in tags.items()))
 
 
-def numbers(values) -> list:
-    """The values of one coordinate of a plotly trace, packed or not."""
-    if isinstance(values, dict):
-        values = np.frombuffer(base64.b64decode(values["bdata"]), np.dtype(values["dtype"])).tolist()
-    return list(values) if values is not None else []
-
-
-def axis_title(layout: dict, trace: dict, axis: str) -> str:
-    """The title of a trace's axis, or that of the first axis of its kind that has one."""
-    own = axis + "axis" + trace.get(axis + "axis", axis)[1:]
-    titles = [layout.get(name, {}).get("title", {}).get("text") for name in (own, *layout) if name.startswith(axis + "axis")]
-    return re.sub(r"<[^>]+>", " ", next(filter(None, titles), axis))
-
-
-def data_table(spec: dict) -> str:
-    """A figure's data as a table: each point, or where there are many, each trace's extent.
-
-    Returns
-    -------
-    str
-        HTML of a closed fold.
-    """
-    layout = spec["layout"]
-    traces = [(trace, numbers(trace.get("x")), numbers(trace.get("y"))) for trace in spec["data"]]
-    traces = [(trace, x, y) for trace, x, y in traces if x and y]
-    if not traces:
-        return ""
-
-    def label(number, trace):
-        hover = re.sub(r"<extra>.*", "", trace.get("hovertemplate") or "").split("<br>")[0]
-        name = hover if hover and "%{" not in hover else ""
-        return html.escape(" – ".join(filter(None, dict.fromkeys([name, trace.get("name") or ""])))
-                           or f"series {number}")
-
-    def cell(value):
-        text = f"{value:.4g}" if isinstance(value, float) else str(value)
-        return f"<td>{html.escape(text).replace('-', chr(8722))}</td>"
-
-    x_name, y_name = (html.escape(axis_title(layout, traces[0][0], axis)) for axis in "xy")
-    if sum(len(x) for _, x, _ in traces) <= ROWS:
-        head = ["Series", x_name, y_name]
-        rows = [(label(n, trace), [a, b]) for n, (trace, x, y) in enumerate(traces, 1) for a, b in zip(x, y)]
-    else:
-        head = ["Series", "points", f"{x_name}: from", "to", f"{y_name}: least", "greatest"]
-        rows = []
-        for number, (trace, x, y) in enumerate(traces, 1):
-            known = [value for value in y if value is not None]
-            rows.append((label(number, trace), [len(x), min(x, key=str) if isinstance(x[0], str) else min(x),
-                                                max(x, key=str) if isinstance(x[0], str) else max(x),
-                                                min(known, default=""), max(known, default="")]))
-    body = "".join(f'<tr><th scope="row">{name}</th>' + "".join(map(cell, values)) + "</tr>" for name, values in rows)
-    return ('<details class="figure-data"><summary>The figure’s data as a table</summary><div class="scroll" tabindex="0" '
-            'role="group" aria-label="The figure’s data"><table class="statistics"><thead><tr>'
-            + "".join(f'<th scope="col">{name}</th>' for name in head) + f"</tr></thead><tbody>{body}</tbody></table></div></details>")
-
-
-def with_tables(body: str) -> str:
-    """The page's text with a table behind each interactive figure."""
-    return FIGURE.sub(lambda m: m[0] + data_table(json.loads(m[2])), body)
-
-
-class StaticTwins(SphinxPostTransform):
-    """Put the picture of each interactive figure behind it, for paper and for readers without JavaScript.
+class Stills(SphinxPostTransform):
+    """Keep the still of each interactive figure beside it, for paper and for readers without JavaScript.
 
     The notebook has given it as one more form of the same output (`mlm.notebook.show`).
     """
@@ -106,16 +39,15 @@ class StaticTwins(SphinxPostTransform):
     formats = ("html",)
 
     def run(self, **kwargs) -> None:
-        for output in self.document.findall(lambda node: isinstance(node, nodes.container)
-                                            and node.get("nb_element") == "mime_bundle"):
-            forms = {form["mime_type"]: form for form in output.children}
-            figure = FIGURE.search(forms["text/html"].astext()) if "text/html" in forms else None
-            if figure:
-                label = re.search(r'aria-label="([^"]*)"', figure[1])[1]
-                picture = next(forms["image/svg+xml"].findall(nodes.image)).deepcopy()
-                picture.update_basic_atts({"classes": ["plotly-twin"]})
-                picture["alt"] = html.unescape(label)
-                forms["text/html"] += picture
+        for bundle in list(self.document.findall(lambda node: isinstance(node, nodes.container)
+                                                 and node.get("nb_element") == "mime_bundle")):
+            forms = {form["mime_type"]: form for form in bundle.children}
+            if "application/vnd.plotly.v1+json" in forms:
+                element, picture = forms["text/html"], forms["image/svg+xml"]
+                still, = picture.findall(nodes.image)
+                still["alt"] = BeautifulSoup(element.astext(), "html.parser").div["aria-label"]
+                still["classes"].append("plotly-still")
+                bundle.replace_self(element.children + picture.children)
 
 
 def place(app: Sphinx, pagename: str) -> tuple[str, int, int] | None:
@@ -138,15 +70,13 @@ def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree:
     context["metatags"] = context.get("metatags", "") + metatags(
         re.sub(r"<[^>]+>", "", context.get("title", "")), text, app.config.project, card)
     if doctree:
-        body = with_tables(context["body"])
         where = place(app, pagename)
         if where:
             caption, number, count = where
-            body = (f'<p class="course-place">{html.escape(caption)} <progress value="{number}" max="{count}" '
-                    f'aria-label="Chapter of this part"></progress> {number} of {count}</p>' + body)
-        context["body"] = body
+            context["body"] = (f'<p class="course-place">{html.escape(caption)} <progress value="{number}" max="{count}" '
+                               f'aria-label="Chapter of this part"></progress> {number} of {count}</p>' + context["body"])
 
 
 def setup(app: Sphinx) -> None:
-    app.add_post_transform(StaticTwins)
+    app.add_post_transform(Stills)
     app.connect("html-page-context", dress)

@@ -5,12 +5,15 @@ import hashlib
 import html
 import json
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from IPython.core.pylabtools import print_figure
 from IPython.display import display
+from matplotlib.figure import Figure
 from pandas.api.types import is_numeric_dtype
+from plotly.utils import PlotlyJSONEncoder
 
-from . import twin
 from .formats import decimals, p_value, text
 
 PROBABILITIES = "p", "p_naive"  # columns of p values
@@ -122,14 +125,20 @@ def frame_to_latex(frame):
     return head + "\\midrule\n" + "\n".join(lines) + "\n\\bottomrule" + foot
 
 
-def show(figure, alt):
-    """Show a plotly figure on the site, in JupyterLab and in the handout alike.
+def show(figure, alt, *, still, table=None):
+    """Show a plotly figure on the site and in JupyterLab, and its still on paper.
 
     Parameters
     ----------
     figure : plotly.graph_objects.Figure
+        Of scatters and bars, which the site's bundle of plotly can draw.
     alt : str
         What somebody who can't see the figure needs in order to follow the argument.
+    still : matplotlib.figure.Figure
+        The same data as a picture, for paper and for readers without JavaScript. It is
+        closed, so that the notebook doesn't show it a second time.
+    table : pandas.DataFrame, optional
+        What the figure tells those who point at it, for those who can't. Folded on the site.
 
     Returns
     -------
@@ -138,43 +147,46 @@ def show(figure, alt):
     Raises
     ------
     ValueError
-        `alt` is empty, or the static twin can't draw something in the figure.
+        There is no alt text, or a trace of another type.
+    TypeError
+        The still is no figure of matplotlib's.
 
     Notes
     -----
     No stock renderer serves: each puts the whole library into every page or asks a
     foreign host for it. The page gets the figure's data; one script of the site draws it.
-    Print and readers without JavaScript get the static twin. All forms are always given,
-    since outputs are kept from build to build.
+    All forms are always given, since outputs are kept from build to build.
 
     Examples
     --------
-    >>> import mlm, plotly.graph_objects as go
-    >>> mlm.show(go.Figure(go.Scatter(x=[0, 1], y=[0, 2])), alt="A line that rises from 0 to 2.")
+    >>> import matplotlib.pyplot as plt, mlm, plotly.graph_objects as go
+    >>> still, ax = plt.subplots()
+    >>> lines = ax.plot([0, 1], [0, 2])
+    >>> mlm.show(go.Figure(go.Scatter(x=[0, 1], y=[0, 2])), alt="A line that rises from 0 to 2.", still=still)
     ... # doctest: +ELLIPSIS
     {'text/html': '<div class="plotly-figure"...
     """
     if not alt.strip():
-        raise ValueError("An interactive figure needs alt text: show(figure, alt='…').")
-    spec = _rounded(json.loads(figure.to_json()))
-    height = figure.layout.height or 420
+        raise ValueError("An interactive figure needs alt text: show(figure, alt='…', still=…).")
+    if not isinstance(still, Figure):
+        raise TypeError("An interactive figure needs a still: show(figure, alt='…', still=a figure of matplotlib's).")
+    others = {trace.type for trace in figure.data} - {"scatter", "bar"}
+    if others:
+        raise ValueError(f"The site can't draw {', '.join(sorted(others))}: use scatter or bar, or matplotlib.")
+    # Part by part: a whole figure writes its numbers in base64. To 4 digits: finer than a pixel, and the same on every processor.
+    spec = json.loads(json.dumps({"data": figure.data, "layout": figure.layout}, cls=PlotlyJSONEncoder),
+                      parse_float=lambda number: float(f"{float(number):.4g}"))
+    digest = hashlib.sha256(json.dumps(spec["data"]).encode()).hexdigest()[:16]
     # A script element ends at the first "</": JSON may write it as "<\/".
     element = (f'<div class="plotly-figure" role="group" aria-label="{html.escape(alt)}" '
-               f'style="--figure-height: {height}px"><script type="application/json">'
+               f'style="--figure-height: {figure.layout.height or 420}px"><script type="application/json">'
                + json.dumps(spec).replace("</", "<\\/") + "</script></div>")
-    digest = hashlib.sha256(json.dumps(spec["data"]).encode()).hexdigest()[:16]
-    pdf, svg = twin.render(spec)
+    if table is not None:
+        with pd.option_context("display.max_rows", None):
+            element += ('<details class="figure-data"><summary>The figure’s data as a table</summary><div class="scroll" tabindex="0" '
+                        f'role="group" aria-label="The figure’s data">{frame_to_html(table)}</div></details>')
     display({"text/html": element, "application/vnd.plotly.v1+json": spec,
-             "application/pdf": base64.b64encode(pdf).decode(), "image/svg+xml": svg.decode(),
+             "image/svg+xml": print_figure(still, "svg", metadata={"Date": None}),
+             "application/pdf": print_figure(still, "pdf", base64=True, metadata={"CreationDate": None}),
              "text/plain": f"Interactive figure, data {digest}: {alt}"}, raw=True)
-
-
-def _rounded(value):
-    """Numbers to 4 digits: finer than a pixel, and the same on every processor."""
-    if isinstance(value, float):
-        return float(f"{value:.4g}")
-    if isinstance(value, dict) and "bdata" in value:
-        return _rounded(twin.values(value).tolist())
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    return [_rounded(item) for item in value] if isinstance(value, list) else value
+    plt.close(still)
