@@ -13,6 +13,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 
 FIGURE = re.compile(r'(<div class="plotly-figure"[^>]*>.*?<script type="application/json">)(.*?)'
                     r'(</script>\s*</div>(?:\s*</div>\s*<img [^>]*>)?)', re.DOTALL)
+UNTITLED = {"genindex": "Index", "search": "Search"}  # Sphinx's own pages
 ROWS = 60  # A longer table is summed up: nobody listens to hundreds of numbers.
 
 
@@ -134,9 +135,9 @@ def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree:
     up = "../" * pagename.count("/")
     base = (app.config.html_baseurl or "").rstrip("/")
     card = (base + "/" if base else up) + "_static/card.png"
-    text = description(doctree) if doctree else f"{context.get('title', pagename)}: {app.config.project}."
-    context["metatags"] = context.get("metatags", "") + metatags(
-        re.sub(r"<[^>]+>", "", context.get("title", "")), text, app.config.project, card)
+    title = re.sub(r"<[^>]+>", "", context.get("title", "")) or UNTITLED.get(pagename, pagename)
+    text = description(doctree) if doctree else f"{title}: {app.config.project}."
+    context["metatags"] = context.get("metatags", "") + metatags(title, text, app.config.project, card)
     if doctree:
         body = with_tables(context["body"])
         where = place(app, pagename)
