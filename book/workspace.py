@@ -35,6 +35,7 @@ except ImportError:  # Windows, where `make` refuses and `jupyter-book build .` 
 ROOT = Path(__file__).resolve().parent.parent
 BUILT = ROOT / "_build"
 SITE = BUILT / "html"
+SITE_KEY = BUILT / "site-key"  # of the site that is published
 WORK = BUILT / "work"
 CACHE = WORK / "_build" / ".jupyter_cache"
 PICTURES = BUILT / "pictures"

@@ -1,4 +1,4 @@
-"""What the PDFs need beyond Sphinx's LaTeX builder; loaded by book/pdf.py only.
+"""What the PDFs need beyond Sphinx's LaTeX builder; loaded by book/steps/pdf.py only.
 
 Print has no folds, so answers, solutions and hidden code go to appendices, with links there
 and back. Tables of data frames are set with booktabs from the same HTML that the site shows.
