@@ -23,7 +23,7 @@ strict: env ## build the website from a clean tree, as the continuous integratio
 	@"$(BIN)/python" -m book.steps.build --clean
 
 slides: env ## build the slides into _build/slides (`make site` puts them beside the chapters too)
-	@"$(BIN)/python" -m book.steps.slides
+	@"$(BIN)/python" -m book.steps.build --slides
 
 notebooks: site ## pack the chapters as notebooks with helper and data, _build/html/downloads/multilevel-notebooks.zip
 

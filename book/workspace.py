@@ -35,6 +35,7 @@ except ImportError:  # Windows, where `make` refuses and `jupyter-book build .` 
 ROOT = Path(__file__).resolve().parent.parent
 BUILT = ROOT / "_build"
 SITE = BUILT / "html"
+SITE_KEY = BUILT / "site-key"  # of the site that is published
 WORK = BUILT / "work"
 CACHE = WORK / "_build" / ".jupyter_cache"
 PICTURES = BUILT / "pictures"
@@ -204,7 +205,7 @@ def forget_moved(cache: JupyterCacheAbstract) -> None:
 
 def draw_pictures() -> None:
     """Draw the home page's picture and the card for shared links, if they are not there yet."""
-    kept, key = PICTURES / "key", execution_key() + digest([ROOT / "book/steps/pictures.py"])
+    kept, key = PICTURES / "key", execution_key() + digest([ROOT / "book/steps/pictures.py", ROOT / "_config.yml"])
     if not kept.exists() or kept.read_text() != key:
         subprocess.run([sys.executable, "-m", "book.steps.pictures"], cwd=ROOT, check=True)
         kept.write_text(key)

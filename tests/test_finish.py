@@ -3,9 +3,13 @@
 import re
 
 import pytest
+import yaml
 from selectolax.lexbor import LexborHTMLParser
 
 from book.steps import finish, styles
+from conftest import ROOT
+
+TITLE = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["title"]
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +63,19 @@ def test_a_page_of_an_unknown_shape_stops_the_build(tmp_path):
         finish.finish_pages(tmp_path)
 
 
-def test_pages_say_what_they_are_and_where(sources):
+def test_pages_say_what_they_are_and_where(site, sources):
     seen = {}
     for name, source in sources.items():
         text, = re.findall(r'<meta name="description" content="([^"]+)"', source)
         assert 20 <= len(text) <= 200 and text not in seen, (name, seen.get(text))
         if text != "This chapter is being written.":
             seen[text] = name
-        assert 'property="og:image"' in source
+        page = LexborHTMLParser(source)
+        shared = {tag.attrs["property"]: tag.attrs["content"] for tag in page.css("meta[property^='og:']")}
+        assert shared["og:site_name"] == TITLE and shared["og:title"] and shared["og:description"], name
+        assert (site / name).parent.joinpath(shared["og:image"]).is_file(), name
+        question = page.css_first(".admonition.question > p:not(.admonition-title)")
+        assert not question or question.text().split()[:8] == shared["og:description"].split()[:8], name
     assert "of 6</p>" in sources["chapters/why.html"] and "<progress" in sources["chapters/why.html"]
 
 

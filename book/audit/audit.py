@@ -1,7 +1,7 @@
 """Measure every page of the built site, beside a stock Jupyter Book of the same chapters.
 
-    python book/audit/audit.py                all pages, both books
-    python book/audit/audit.py chapters/why   only these pages
+    python -m book.audit.audit                all pages, both books
+    python -m book.audit.audit chapters/why   only these pages
     --no-stock, --no-lighthouse               leave out what takes longest
 
 Prints one table and writes it to _build/audit/pages.csv. Bytes are those transferred with gzip and

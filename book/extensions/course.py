@@ -5,13 +5,9 @@ repository; ``npm ci`` has put them in ``book/front/node_modules``, and they are
 into the finished site from there.
 """
 
-import html
 import re
 import shutil
-import socket
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import plotly
@@ -19,7 +15,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util import logging
-from sphinxcontrib.katex import KaTeXServer
+from sphinxcontrib import katex
 
 from book.extensions import launch, page
 from book.outputs import typeset
@@ -96,15 +92,10 @@ def set_version(app: Sphinx, config) -> None:
     config.html_theme_options["extra_footer"] = f"<p>Version {config.release}</p>"
 
 
-def write_not_found(app: Sphinx, exception: Exception | None) -> None:
-    """Write the page for addresses that don't exist, with links to all that do."""
-    if exception or app.builder.format != "html":
-        return
-    names = [name for name in app.env.titles if name in app.env.found_docs]
-    order = [app.config.root_doc, *app.env.external_site_map]
-    names.sort(key=lambda name: order.index(name) if name in order else len(order))
-    links = "\n".join(f'<li><a href="{name}.html">{html.escape(app.env.titles[name].astext())}</a></li>' for name in names)
-    (Path(app.outdir) / "404.html").write_text((FRONT / "404.html").read_text("utf-8").replace("{links}", links), "utf-8")
+def not_found(app: Sphinx) -> list[tuple[str, dict, str]]:
+    """The page for addresses that don't exist, with links to all that do; its icon is in it, since it is shown at any address."""
+    pages = {name: app.env.titles[name].astext() for name in app.env.external_site_map}
+    return [("404", {"pages": pages, "icon": (FRONT / "assets/favicon.svg").read_text("utf-8")}, "404.html")]
 
 
 def name_the_site(app: Sphinx, config: Config) -> None:
@@ -114,29 +105,19 @@ def name_the_site(app: Sphinx, config: Config) -> None:
         config.html_baseurl = "https://{}.github.io/{}/".format(*repository.groups())
 
 
-def start_katex(cls: type, rundir: Path, timeout: float) -> tuple[subprocess.Popen, socket.socket]:
-    """Start KaTeX's server and connect to it, trying again until it listens.
+def wait_for_katex() -> None:
+    """Give KaTeX's server time to listen on a busy machine.
 
-    sphinxcontrib.katex connects as soon as the socket's file is there, which on a busy machine is
-    a moment too early, and gives the server 5 seconds.
+    sphinxcontrib.katex connects to a socket's file as soon as that is there, which may be a moment too early; over
+    the network, as on Windows, it tries again.
     """
-    path, give_up = rundir / "katex.sock", time.monotonic() + max(timeout, 60)
-    process = subprocess.Popen(cls.build_command(socket=path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=rundir)
-    while time.monotonic() < give_up and process.poll() is None:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            connection.connect(str(path))
-            return process, connection
-        except (FileNotFoundError, ConnectionRefusedError):
-            connection.close()
-            time.sleep(0.01)
-    process.kill()
-    raise cls.timeout_error(timeout)
+    katex.STARTUP_TIMEOUT = 60
+    katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
 
 
 def setup(app: Sphinx) -> dict:
     sys.path.insert(0, str(ROOT / "chapters"))  # autodoc imports mlm
-    KaTeXServer.start_server_process = classmethod(start_katex)
+    wait_for_katex()
     app.connect("config-inited", do_without_npm)
     app.connect("builder-inited", refuse_other_builders)
     app.connect("builder-inited", lambda app: draw_pictures())
@@ -144,7 +125,8 @@ def setup(app: Sphinx) -> dict:
     launch.setup(app)
     page.setup(app)
     app.connect("config-inited", set_version)
-    app.connect("build-finished", write_not_found)
+    app.connect("html-collect-pages", not_found)
+    app.connect("config-inited", lambda app, config: config.templates_path.append(str(FRONT / "templates")))
     app.connect("builder-inited", lambda app: app.config.html_static_path.append(str(FRONT / "assets")))
     app.add_css_file("course.css")
     app.add_js_file("course.js", loading_method="defer")

@@ -9,6 +9,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
+UNTITLED = {"genindex": "Index", "search": "Search"}  # Sphinx's own pages
 
 def description(doctree: nodes.document) -> str:
     """A page in one or two sentences: the chapter's question, or its first paragraph."""
@@ -66,9 +67,9 @@ def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree:
     up = "../" * pagename.count("/")
     base = (app.config.html_baseurl or "").rstrip("/")
     card = (base + "/" if base else up) + "_static/card.png"
-    text = description(doctree) if doctree else f"{context.get('title', pagename)}: {app.config.project}."
-    context["metatags"] = context.get("metatags", "") + metatags(
-        re.sub(r"<[^>]+>", "", context.get("title", "")), text, app.config.project, card)
+    title = re.sub(r"<[^>]+>", "", context.get("title", "")) or UNTITLED.get(pagename, pagename)
+    text = description(doctree) if doctree else f"{title}: {app.config.project}."
+    context["metatags"] = context.get("metatags", "") + metatags(title, text, app.config.project, card)
     if doctree:
         where = place(app, pagename)
         if where:

@@ -2,6 +2,7 @@
 
     python -m book.steps.build            build into _build/work, then put _build/html in place
     python -m book.steps.build --clean    the same from nothing
+    python -m book.steps.build --slides   only the slides, into _build/slides
 
 After any edit the site is what a build from nothing would make: a page is read again if its text, or
 anything that pages are read with, has changed, and every page is written again, since menus, numbers
@@ -16,10 +17,8 @@ from pathlib import Path
 
 from book.steps import notebooks, slides
 from book.steps.finish import finish_pages
-from book.workspace import (BUILT, DECK, PDFS, PICTURES, ROOT, SITE, WORK, course_notebooks, execute,
+from book.workspace import (BUILT, DECK, PDFS, PICTURES, ROOT, SITE, SITE_KEY, WORK, course_notebooks, execute,
                             pdf_key, prepare, read_pages, run_sphinx, site_key, turn)
-
-KEY = BUILT / "site-key"  # of the site that is published
 
 
 def add_extras(site: Path) -> None:
@@ -52,7 +51,7 @@ def build() -> None:
     """Build strictly: warnings are errors, references are checked."""
     started = time.monotonic()
     key = site_key()  # before the work: what is edited meanwhile is for the next build
-    if (SITE / "index.html").exists() and KEY.exists() and KEY.read_text() == key:
+    if (SITE / "index.html").exists() and SITE_KEY.exists() and SITE_KEY.read_text() == key:
         print(f"Nothing has changed: {SITE.relative_to(ROOT)} is as it should be.")
         return
     prepare()
@@ -67,21 +66,31 @@ def build() -> None:
     add_extras(fresh)
     finish_pages(fresh)
     publish(fresh, SITE)
-    KEY.write_text(key)
+    SITE_KEY.write_text(key)
     print(f"Built in {time.monotonic() - started:.0f} s. Open {SITE.relative_to(ROOT) / 'index.html'} or run `make serve`.")
+
+
+def build_slides() -> None:
+    """Make the deck by itself; `build` puts one beside the chapters."""
+    prepare()
+    execute([DECK])
+    folder = BUILT / "slides"
+    number = slides.write_deck(folder)
+    print(f"{number} slides. Open {folder.relative_to(ROOT) / 'index.html'}; for a PDF, add ?print-pdf and print.")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clean", action="store_true", help="build from nothing")
+    parser.add_argument("--slides", action="store_true", help="build only the slides")
     arguments = parser.parse_args()
     try:
         with turn():
             if arguments.clean:
                 shutil.rmtree(WORK, ignore_errors=True)
                 shutil.rmtree(PICTURES, ignore_errors=True)
-                KEY.unlink(missing_ok=True)
-            build()
+                SITE_KEY.unlink(missing_ok=True)
+            build_slides() if arguments.slides else build()
     except KeyboardInterrupt:
         sys.exit("\nInterrupted. The site that was there is unchanged; run the same command to go on.")
 

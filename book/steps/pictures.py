@@ -4,9 +4,11 @@
 """
 
 import sys
+import textwrap
 from pathlib import Path
 
 import matplotlib
+import yaml
 
 from book.workspace import PICTURES, ROOT
 
@@ -42,6 +44,7 @@ def shrinkage(ax, schools: pd.DataFrame, size: float) -> None:
 
 def draw(folder: Path) -> None:
     """Write the pictures."""
+    title = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["title"]
     mlm.use_course_style()
     schools = school_slopes()
     figure, ax = plt.subplots(figsize=(6.2, 3.6))
@@ -55,7 +58,7 @@ def draw(folder: Path) -> None:
     card, ax = plt.subplots(figsize=(12, 6.3), dpi=100, facecolor="white", layout="none")
     ax.set_position([0.63, 0.13, 0.33, 0.8])
     shrinkage(ax, schools, 1.8)
-    card.text(0.05, 0.62, "Introduction to\nMultilevel Modeling", fontsize=32, fontweight="bold", linespacing=1.25)
+    card.text(0.05, 0.62, textwrap.fill(title, 20), fontsize=32, fontweight="bold", linespacing=1.25)
     card.text(0.05, 0.36, f"A course in Python with one real\ndata set: {len(schools)} schools,\n"
               f"{schools['n'].sum():,} students", fontsize=20, linespacing=1.4)
     card.savefig(folder / "card.png", facecolor="white", metadata={"Software": None})

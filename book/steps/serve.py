@@ -10,8 +10,7 @@ import time
 
 from livereload import Server
 
-from book.steps.build import KEY
-from book.workspace import ROOT, SITE, site_key
+from book.workspace import ROOT, SITE, SITE_KEY, site_key
 
 
 def build_after_each_edit() -> None:
@@ -28,5 +27,5 @@ def build_after_each_edit() -> None:
 if __name__ == "__main__":
     threading.Thread(target=build_after_each_edit, daemon=True).start()
     server = Server()
-    server.watch(str(KEY))  # written when a new site is in place
+    server.watch(str(SITE_KEY))  # written when a new site is in place
     server.serve(root=str(SITE), port=int(sys.argv[1]))

@@ -126,9 +126,12 @@ def run(root, step, command, registry=None, cwd="."):
 
 
 def pip_install(root, step, requirements):
-    """Install exactly what a requirements file lists into .venv."""
+    """Install exactly what a requirements file lists into .venv.
+
+    What is imported is compiled then: to compile every module takes as long as all the rest.
+    """
     run(root, step, [root / ".venv/bin/python", "-m", "pip", "install", "--no-deps",
-                     "-r", requirements], registry="Python packages")
+                     "--no-compile", "-r", requirements], registry="Python packages")
 
 
 def remove_environment(root):

@@ -1,12 +1,11 @@
 """Make the deck, slides/deck.md, into a folder that a browser opens without a network.
 
-    python -m book.steps.slides     into _build/slides; `make site` puts one beside the chapters
-
 The deck is a notebook like the chapters, run by the same tools and cached with them. The
 metadata of its cells are those of Jupyter's slideshow: a cell of type "slide" begins a slide,
 one of type "notes" speaks to the presenter. reveal.js shows the slides; KaTeX sets the
 mathematics while the deck is built. nbconvert's own slides were tried first: they ask foreign
 hosts for MathJax and more, and fit code and its output into a slide one below the other only.
+sphinx-revealjs would leave layout, footers and notes with markup to be written here, and colors code with a script.
 """
 
 import json
@@ -23,9 +22,8 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from book.outputs import glued_values, read_executed, set_numbers
-from book.workspace import BUILT, DECK, FRONT, ROOT, execute, prepare, turn
+from book.workspace import DECK, FRONT
 
-OUT = BUILT / "slides"
 PARTS = {
     "reveal.js/dist/reveal.css": "reveal.css",
     "reveal.js/dist/reset.css": "reset.css",
@@ -177,15 +175,3 @@ def write_deck(folder: Path, book: str | None = None, deck: Path = DECK) -> int:
             target.parent.mkdir(exist_ok=True)
             shutil.copyfile(source, target)
     return len(slides)
-
-
-def main() -> None:
-    with turn():
-        prepare()
-        execute([DECK])
-        number = write_deck(OUT)
-    print(f"{number} slides. Open {OUT.relative_to(ROOT) / 'index.html'}; for a PDF, add ?print-pdf and print.")
-
-
-if __name__ == "__main__":
-    main()
