@@ -12,7 +12,6 @@ from bs4 import BeautifulSoup
 import mlm
 from conftest import ROOT
 from book.workspace import chapters
-from golden import code_of
 
 PAGES = [ROOT / "index.md", *sorted((ROOT / "chapters").glob("*.md"))]
 EXECUTED = chapters()

@@ -3,9 +3,7 @@
 import gzip
 import json
 import os
-import shutil
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest

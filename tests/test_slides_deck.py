@@ -12,7 +12,6 @@ from book.audit.audit import faults
 from book.outputs import glued_values, read_executed
 from book.steps import slides
 from book.workspace import DECK
-from conftest import ROOT
 from golden import GOLDEN
 from test_browser import browser  # noqa: F401  (the fixture)
 

@@ -9,7 +9,6 @@ import inspect
 import re
 import textwrap
 from operator import attrgetter
-from pathlib import Path
 
 import jupytext
 import yaml
@@ -23,7 +22,7 @@ from sphinx.util.texescape import escape
 from sphinx.writers.latex import LaTeXTranslator
 from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
 
-from book.extensions.selfcheck import check_answer, check_option, check_question, self_check
+from book.extensions.selfcheck import check_option, check_question, self_check
 from book.workspace import ROOT
 
 ENGINE = "xelatex"

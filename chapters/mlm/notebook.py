@@ -1,6 +1,5 @@
 """How results look in a notebook and on the site: numbers for the prose, tables, figures."""
 
-import base64
 import hashlib
 import html
 import json
