@@ -11,7 +11,7 @@ import yaml
 import mlm
 from conftest import ROOT
 
-FIGURES = ["loess", "ols_line", "ols_lines", "school_lines", "school_panels", "scatter_with_lines"]
+FIGURES = ["loess", "ols_line", "ols_lines", "school_panels", "scatter_with_lines"]
 NAMES = [name for name in mlm.__all__ if not inspect.ismodule(getattr(mlm, name))] + [f"figures.{name}" for name in FIGURES]
 # Arguments of these are checked where formulas and data are read (tests/test_data.py, tests/test_fit.py), or are what a
 # reader of the page writes; the others say their domains.
