@@ -1,6 +1,7 @@
 """The pages in a real browser: console, foreign requests, width, figures, dark mode."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -46,6 +47,13 @@ def phone(request, browser):
     context.theme = request.param
     yield context
     context.close()
+
+
+@pytest.fixture(scope="module")
+def reader(browser):
+    page = browser.new_page(viewport={"width": 1000, "height": 800})
+    yield page
+    page.close()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -159,27 +167,47 @@ def test_a_wide_equation_begins_at_its_left_end_and_scrolls_by_keyboard(phone, a
     page.close()
 
 
-def test_pointing_at_a_student_names_the_school(browser, address):
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.goto(address + "chapters/logic.html")
-    page.locator(".plotly-figure").first.scroll_into_view_if_needed()
-    page.wait_for_selector(".plotly-figure .main-svg .point")
-    page.locator(".plotly-figure .point").first.hover(force=True)
-    assert "School 1224" in page.locator(".plotly-figure .hoverlayer").first.text_content()
-    page.close()
+def draw(page, number=0):
+    """Bring an interactive figure into view and wait until it is drawn."""
+    figure = page.locator(".plotly-figure").nth(number)
+    figure.scroll_into_view_if_needed()
+    figure.locator(".main-svg .trace").first.wait_for()
+    return figure
+
+
+def test_pointing_at_a_student_names_the_school(reader, address):
+    reader.goto(address + "chapters/logic.html")
+    figure = draw(reader)
+    figure.locator(".point").first.hover(force=True)
+    assert "School 1224" in figure.locator(".hoverlayer").text_content()
+
+
+def test_pointing_at_a_line_names_its_school_and_makes_it_stand_out(reader, address):
+    reader.goto(address + "chapters/logic.html")
+    figure = draw(reader, 1)
+    figure.locator(".nsewdrag").hover(force=True)
+    said = figure.locator(".hoverlayer").text_content()
+    row = reader.locator(".figure-data tbody tr", has=reader.get_by_text(re.search(r"school=(\d{4})", said)[1], exact=True))
+    sector, students = row.locator("td").all_text_contents()[:2]
+    assert f"sector={sector}" in said and f"students={students}" in said
+    line, = figure.locator(".pointed .lines path").all()
+    assert line.evaluate("line => getComputedStyle(line).strokeWidth") == "4px"
+
+
+def test_pointing_at_a_caterpillar_says_what_its_table_says(reader, address):
+    reader.goto(address + "chapters/shrinkage.html")
+    figure = draw(reader)
+    row = reader.locator(".figure-data tbody tr").first
+    figure.locator(".point").first.hover(force=True)
+    school, sector, students = row.locator("td").all_text_contents()[:3]
+    said = figure.locator(".hoverlayer").text_content()
+    assert all(part in said for part in (f"School {school}", "place=1", f"sector={sector}", f"students={students}"))
 
 
 @pytest.mark.parametrize("name", [*PAGES, "search", "slides/index"])
 def test_page_keeps_its_budget(browser, address, name):
     found = auditing.weigh(browser, address, name)
     assert auditing.over_budget({**found, "axe": 0}) == []
-
-
-@pytest.fixture(scope="module")
-def reader(browser):
-    page = browser.new_page(viewport={"width": 1000, "height": 800})
-    yield page
-    page.close()
 
 
 def test_a_term_explains_itself_by_pointer_and_keyboard(reader, address):

@@ -43,7 +43,7 @@ class Stills(SphinxPostTransform):
         for bundle in list(self.document.findall(lambda node: isinstance(node, nodes.container)
                                                  and node.get("nb_element") == "mime_bundle")):
             forms = {form["mime_type"]: form for form in bundle.children}
-            if "application/vnd.plotly.v1+json" in forms:
+            if {"text/html", "image/svg+xml"} <= forms.keys():  # MyST-NB has left out plotly's own form
                 element, picture = forms["text/html"], forms["image/svg+xml"]
                 still, = picture.findall(nodes.image)
                 still["alt"] = BeautifulSoup(element.astext(), "html.parser").div["aria-label"]

@@ -18,6 +18,10 @@
     const { data, layout } = JSON.parse(figure.querySelector("script").textContent);
     const Plotly = await plotly();
     await Plotly.newPlot(figure, data, layout, { responsive: true, displayModeBar: false });
+    // The line that is pointed at stands out among many. A tap tells by click alone.
+    const leave = () => figure.querySelector(".pointed")?.classList.remove("pointed");
+    const point = ({ points }) => (leave(), figure.querySelector(".trace" + points[0].fullData.uid)?.classList.add("pointed"));
+    figure.on("plotly_hover", point).on("plotly_click", point).on("plotly_unhover", leave);
   }
 
   function start() {
