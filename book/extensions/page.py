@@ -15,7 +15,9 @@ def description(doctree: nodes.document) -> str:
     """A page in one or two sentences: the chapter's question, or its first paragraph."""
     questions = [box for box in doctree.findall(nodes.admonition) if "question" in box["classes"]]
     paragraph = next((questions[0] if questions else doctree).findall(nodes.paragraph), None)
-    text = " ".join(paragraph.astext().split()) if paragraph else ""
+    words = (re.sub(r"\\(\w+)|[_^{}]", r"\1", part.astext()) if isinstance(part.parent, nodes.math) else part.astext()
+             for part in (paragraph.findall(nodes.Text) if paragraph else ()))  # formulas without TeX's signs
+    text = " ".join("".join(words).split())
     if len(text) > 160:
         text = text[:160].rsplit(" ", 1)[0] + " …"
     return text
