@@ -14,6 +14,10 @@ for folder in ("chapters", "", "tests", "tests/claims"):
 os.environ["PYTHONPATH"] = str(ROOT / "chapters")
 
 
+# A file is one worker's. What takes longest begins first, so that no worker ends long after the others.
+LONGEST = ["test_browser.py", "test_any_edit.py", "test_build.py", "test_power.py", "test_explorers_browser.py", "test_slides_deck.py", "test_launch.py"]
+
+
 def pytest_collection_modifyitems(items):
     """nbval leaves out PNG and JPEG; the course's figures come in other formats too.
 
@@ -22,6 +26,7 @@ def pytest_collection_modifyitems(items):
     formats = ("image/svg+xml", "application/pdf", "application/vnd.plotly.v1+json", "text/latex")
     for notebook in {item.parent for item in items if isinstance(item.parent, IPyNbFile)}:
         notebook.skip_compare += formats
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session")

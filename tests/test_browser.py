@@ -64,22 +64,21 @@ DRESSED = """async sheets => {
         "textDecoration", "textAlign", "whiteSpace", "boxShadow", "outline", "overflow", "zIndex", "cursor", "content", "gap", "flex",
         "listStyle", "fill", "transition"];
     const parts = [...document.querySelectorAll("body, body *")].filter(part => !part.closest("svg, template, [class*=fa-]"));
-    const looks = () => ["light", "dark"].map(theme => {
+    const looks = () => ["light", "dark"].flatMap(theme => {
         document.documentElement.dataset.theme = theme;
         document.querySelectorAll("#pst-page-toc-nav .active").forEach(link => link.classList.remove("active"));  // follows the reader
         return parts.flatMap(part => ["", "::before", "::after"].map(pseudo => {
             const style = getComputedStyle(part, pseudo || null);
-            return pseudo && style.content === "none" ? "" : `${part.tagName} ${part.className}${pseudo};` + names.map(name => ` ${name}: ${style[name]}`).join(";");
+            return pseudo && style.content === "none" ? [] : [`${theme} ${part.tagName} ${part.className}${pseudo}`, ...names.map(name => style[name])];
         }));
-    }).flat();
+    });
     const slim = looks(), old = document.querySelectorAll('link[rel="stylesheet"]');
     await Promise.all(sheets.map(sheet => new Promise((done, fail) => document.head.append(
         Object.assign(document.createElement("link"), {rel: "stylesheet", href: sheet, onload: done, onerror: fail})))));
     old.forEach(link => link.remove());
-    const whole = looks();
-    return [parts.length, slim.flatMap((look, number) => look === whole[number] ? [] : [[look.split(";")[0],
-        look.split(";").filter(words => !whole[number].split(";").includes(words)),
-        whole[number].split(";").filter(words => !look.split(";").includes(words))]])];
+    const whole = looks(), same = (one, other) => one.length === other.length && one.every((value, at) => value === other[at]);
+    return [parts.length, slim.map((look, at) => [look, whole[at]]).filter(([here, there]) => !same(here, there))
+        .map(([here, there]) => [here[0] ?? there[0], ["", ...names].filter((_, at) => here[at] !== there[at])])];
 }"""
 
 
@@ -107,13 +106,15 @@ def visit(browser, site):
     """All that the tests below ask of a page, by its name: of one visit, with a second load in the dark."""
     whole = WORK / "_build/html"  # the same pages with all rules of the style sheets
 
+    judged = set()
+
     @functools.cache
     def visit(name):
         with auditing.opened(browser, f"{address}{site.name}/", name, auditing.NARROW) as (page, seen):
             found = {"weight": auditing.weigh(page, seen), "light": on_a_phone(page, seen)}
             if name == "slides/index":
                 return found
-            found |= {"paper": on_paper(page), "axe": auditing.violations(page)}
+            found |= {"paper": on_paper(page), "axe": auditing.violations(page, judged)}
             if name not in [*PAGES, "search"]:
                 return found
             page.set_viewport_size({"width": 390, "height": 800})

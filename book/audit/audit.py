@@ -5,8 +5,8 @@
     --no-stock, --no-lighthouse               leave out what takes longest
 
 Prints one table and writes it to _build/audit/pages.csv. Bytes are those transferred with gzip and
-a cold cache; axe-core looks at each page light and dark, at 1280 and at 390 px, with all folds open;
-Lighthouse plays a slow phone. Timings vary with the machine; the rest doesn't.
+a cold cache; axe-core looks at each page light and dark, at 1280 and at 390 px, with all folds open; a fault of
+side bars and the like, which are the same on each page, may count for the first page alone. Lighthouse plays a slow phone. Timings vary with the machine; the rest doesn't.
 """
 
 import argparse
@@ -43,20 +43,20 @@ SETTLED = """async () => {
     await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
     for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
 }"""
-# Of each part of a page what a rule on colors may depend on, kept for a view that is judged whole; otherwise how many
-# parts, those within others left out, look otherwise than they did there.
-LOOKS = """([theme, keep]) => {
+# Keeps how each part of a page looks, as far as a rule on colors may ask for it, in a view that is judged whole. In
+# another view: the parts that look otherwise there, each described by its look and its place among kinds of parts.
+LOOKS = """([theme, whole]) => {
     const looks = new Map([...document.querySelectorAll("body *")].map(part => {
         const style = getComputedStyle(part);
-        return [part, part.checkVisibility({visibilityProperty: true}) && [style.color, style.background, style.opacity, style.textShadow,
-            style.fontSize, style.fontWeight, style.textDecoration, style.borderBottom].join()];
+        const large = parseFloat(style.fontSize) >= (style.fontWeight >= 700 ? 18.66 : 24);  // WCAG: contrast of 3 to 1 suffices
+        return [part, part.checkVisibility({visibilityProperty: true}) && [style.color, style.backgroundColor, style.backgroundImage,
+            style.opacity, style.textShadow, large, style.textDecorationLine, style.borderBottom].join()];
     }));
     window.looks ??= {};
-    if (keep) window.looks[theme] = looks;
-    const seen = window.looks[theme];
-    const others = new Set([...looks].filter(([part, look]) => look && look !== seen.get(part)).map(([part]) => part));
-    window.others = [...others].filter(part => !others.has(part.parentElement));
-    return window.others.length;
+    if (whole) window.looks[theme] = looks;
+    const seen = window.looks[theme], kind = part => part === document.body ? "" : `${kind(part.parentElement)} ${part.tagName}.${part.getAttribute("class")}`;
+    window.others = [...looks].filter(([part, look]) => look && look !== seen.get(part)).map(([part]) => part);
+    return window.others.map(part => kind(part) + looks.get(part));
 }"""
 NARROW = 360  # pixels, of the smallest phones
 
@@ -109,7 +109,7 @@ def open_figures(page) -> int:
     for number in range(figures.count()):
         figures.nth(number).scroll_into_view_if_needed()
         page.wait_for_selector(f":nth-match(.plotly-figure, {number + 1}) .main-svg", timeout=20000)
-    settle(page)
+    page.wait_for_function("[...document.images].every(picture => picture.complete)")  # a network once quiet counts as quiet
     return figures.count()
 
 
@@ -130,25 +130,35 @@ def faults(page, parts: str = "document") -> list[str]:
     return [f"{rule['id']} ({len(rule['nodes'])}): {rule['nodes'][0]['target'][0]}" for rule in found]
 
 
-def violations(page) -> list[str]:
+def violations(page, judged: set) -> list[str]:
     """The faults of an opened page, light and dark, wide and narrow, with all folds and answers open.
 
     A rule judges markup, which is the same in each view, room, which follows the width, or colors,
     which follow the theme. So two views are judged whole, and of the others what looks otherwise
-    there than in the view of the same theme that was judged.
+    there than in the view of the same theme that was judged: mostly side bars and their buttons,
+    which are the same on each page and judged once.
+
+    Parameters
+    ----------
+    page : playwright.sync_api.Page
+    judged : set
+        What was judged of other pages by itself; this page's is added.
     """
     # Folds of one name, the answers of a question, would close each other.
     page.evaluate("document.querySelectorAll('details').forEach(fold => {fold.removeAttribute('name'); fold.open = true})")
     page.evaluate("document.querySelectorAll('.toggle-button-hidden').forEach(button => button.click())")
     broken = []
-    for theme, width, whole in [("light", 1280, True), ("dark", 390, True), ("dark", 1280, False), ("light", 390, False)]:
+    for theme, width, whole in [("light", 1280, True), ("light", 390, False), ("dark", 390, True), ("dark", 1280, False)]:
         page.emulate_media(color_scheme=theme)
         page.set_viewport_size({"width": width, "height": 800})
         page.wait_for_timeout(300)
         page.evaluate(SETTLED)
-        others = page.evaluate(LOOKS, [theme, whole])
-        if whole or others:
-            broken += [f"{theme} {width}: {fault}" for fault in faults(page, "document" if whole else "{include: others}")]
+        kinds = [(theme, width, kind) for kind in page.evaluate(LOOKS, [theme, whole])]
+        new = [number for number, kind in enumerate(kinds) if kind not in judged]
+        judged |= {*kinds}
+        if whole or new:
+            parts = "document" if whole else f"{{include: {new}.map(number => others[number])}}"
+            broken += [f"{theme} {width}: {fault}" for fault in faults(page, parts)]
     return broken
 
 
@@ -195,11 +205,12 @@ def build_stock(folder: Path) -> Path:
 
 def audit(browser: Browser, book: str, site: Path, names: list[str], with_lighthouse: bool) -> Iterator[dict]:
     """One row a page."""
+    judged = set()
     with served(site) as address:
         for name in names:
             with opened(browser, address, name, NARROW) as (page, seen):
                 row = {"book": book, "page": name} | weigh(page, seen)
-                rules = violations(page)
+                rules = violations(page, judged)
             row["axe"] = len({rule.split(": ")[1].split(" ")[0] for rule in rules})
             if with_lighthouse:
                 row |= lighthouse(address, name)
