@@ -119,6 +119,7 @@ def visit(browser, site):
                 return found
             page.set_viewport_size({"width": 390, "height": 800})
             page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+            seen["console"].clear(), seen["foreign"].clear()
             page.reload()
             auditing.open_figures(page)
             found["dark"] = on_a_phone(page, seen)
