@@ -12,6 +12,8 @@ for folder in ("chapters", "", "tests", "tests/claims"):
     sys.path.insert(0, str(ROOT / folder))
 # The kernels that run the golden notebooks start in another folder than the chapters.
 os.environ["PYTHONPATH"] = str(ROOT / "chapters")
+# As in a build: a worker is on each core already, and threads of linear algebra would wait for each other.
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
 
 # A file is one worker's. What takes longest begins first, so that no worker ends long after the others.
