@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help env site strict slides notebooks push-notebooks pdf handout public changed lint test binder-check golden audit serve bench reference lock fresh clean
+.PHONY: help env site strict slides notebooks push-notebooks pdf handout public changed lint test check binder-check golden audit serve bench reference lock fresh clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -60,7 +60,12 @@ lint: env ## check the workflows and the files in deploy
 
 test: site ## run all tests: the helper package, the numbers, the chapters, the built site, the PDFs where TeX is
 	@! "$(BIN)/python" -m book.steps.pdf --check 2> /dev/null || "$(BIN)/python" -m book.steps.pdf
-	@"$(BIN)/python" -m pytest -n 2 --dist loadscope tests
+	@"$(BIN)/python" -m pytest -n 2 --dist loadscope --no-loadscope-reorder tests
+
+# Of a file that is quick, all tests.
+CHECKED := content claims golden site selfcheck data describe tables explorers
+check: site ## what to run while you write: the texts, the links of the site, quoted words, kept code, quick unit tests
+	@"$(BIN)/python" -m pytest $(CHECKED:%=tests/test_%.py)
 
 binder-check: env ## do what a launch in Binder does, in an empty environment, and run the chapters there (ten minutes)
 	@"$(BIN)/python" binder/check.py

@@ -12,6 +12,12 @@ for folder in ("chapters", "", "tests", "tests/claims"):
     sys.path.insert(0, str(ROOT / folder))
 # The kernels that run the golden notebooks start in another folder than the chapters.
 os.environ["PYTHONPATH"] = str(ROOT / "chapters")
+# As in a build: a worker is on each core already, and threads of linear algebra would wait for each other.
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+
+
+# A file is one worker's. What takes longest begins first, so that no worker ends long after the others.
+LONGEST = ["test_browser.py", "test_any_edit.py", "test_build.py", "test_power.py", "test_explorers_browser.py", "test_slides_deck.py", "test_launch.py"]
 
 
 def pytest_collection_modifyitems(items):
@@ -22,6 +28,7 @@ def pytest_collection_modifyitems(items):
     formats = ("image/svg+xml", "application/pdf", "application/vnd.plotly.v1+json", "text/latex")
     for notebook in {item.parent for item in items if isinstance(item.parent, IPyNbFile)}:
         notebook.skip_compare += formats
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The pages in a real browser: console, foreign requests, width, figures, dark mode."""
 
+import functools
 import os
 import re
 import shutil
@@ -56,49 +57,122 @@ def reader(browser):
     page.close()
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_page_is_quiet_asks_nobody_else_and_keeps_its_width(phone, address, name):
-    page = phone.new_page()
-    heard, foreign = [], []
-    page.on("console", lambda message: heard.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: heard.append(str(error)))
-    page.on("request", lambda request: foreign.append(request.url)
-            if not request.url.startswith((address, "data:")) else None)
-    page.goto(address + name + ".html")
-    figures = page.locator(".plotly-figure")
-    for number in range(figures.count()):
-        figures.nth(number).scroll_into_view_if_needed()
-        page.wait_for_selector(f":nth-match(.plotly-figure, {number + 1}) .main-svg")
-    assert (heard, foreign) == ([], [])
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert page.evaluate("document.documentElement.dataset.theme") == phone.theme
-    assert page.evaluate("""[...document.querySelectorAll("img[width]")].filter(picture => picture.checkVisibility()
-        && Math.abs(picture.width / picture.height / (picture.getAttribute("width") / picture.getAttribute("height")) - 1) > 0.03)
-        .map(picture => picture.src)""") == []  # nothing is stretched or stands in a gap
-    page.close()
-
-
-@pytest.mark.parametrize("name", [*PAGES, "search", "genindex", "404"])
-def test_page_breaks_no_rule_of_axe(browser, address, name):
-    """Light and dark, wide and narrow, with all folds and answers open."""
-    assert auditing.violations(browser, address, name) == []
-
-
 A4 = 673  # pixels between the margins that course.css sets
+# Of all that is beyond the page's right edge; 2 pixels: KaTeX ends each index with an empty box of that width.
+CUT = """[...document.querySelectorAll("article *")]
+    .filter(part => part.checkVisibility() && !part.closest(".katex-mathml, svg") && part.getBoundingClientRect().right > innerWidth + 2)
+    .map(part => part.tagName + " " + part.className + " " + part.textContent.slice(0, 40))"""
+STRETCHED = """[...document.querySelectorAll("img[width]")].filter(picture => picture.checkVisibility()
+    && Math.abs(picture.width / picture.height / (picture.getAttribute("width") / picture.getAttribute("height")) - 1) > 0.03)
+    .map(picture => picture.src)"""
+# How many parts a page has, and which look otherwise with the given style sheets in place of its own.
+DRESSED = """async sheets => {
+    // Nothing that says how much room a part was given: the icons differ.
+    const names = ["color", "background", "font", "display", "position", "visibility", "opacity", "marginTop", "padding", "border", "float",
+        "textDecoration", "textAlign", "whiteSpace", "boxShadow", "outline", "overflow", "zIndex", "cursor", "content", "gap", "flex",
+        "listStyle", "fill", "transition"];
+    const parts = [...document.querySelectorAll("body, body *")].filter(part => !part.closest("svg, template, [class*=fa-]"));
+    const looks = () => ["light", "dark"].flatMap(theme => {
+        document.documentElement.dataset.theme = theme;
+        document.querySelectorAll("#pst-page-toc-nav .active").forEach(link => link.classList.remove("active"));  // follows the reader
+        return parts.flatMap(part => ["", "::before", "::after"].map(pseudo => {
+            const style = getComputedStyle(part, pseudo || null);
+            return pseudo && style.content === "none" ? [] : [`${theme} ${part.tagName} ${part.className}${pseudo}`, ...names.map(name => style[name])];
+        }));
+    });
+    const slim = looks(), old = document.querySelectorAll('link[rel="stylesheet"]');
+    await Promise.all(sheets.map(sheet => new Promise((done, fail) => document.head.append(
+        Object.assign(document.createElement("link"), {rel: "stylesheet", href: sheet, onload: done, onerror: fail})))));
+    old.forEach(link => link.remove());
+    const whole = looks(), same = (one, other) => one.length === other.length && one.every((value, at) => value === other[at]);
+    return [parts.length, slim.map((look, at) => [look, whole[at]]).filter(([here, there]) => !same(here, there))
+        .map(([here, there]) => [here[0] ?? there[0], ["", ...names].filter((_, at) => here[at] !== there[at])])];
+}"""
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_paper_cuts_nothing(browser, address, name):
-    page = browser.new_page(viewport={"width": A4, "height": 900})
-    page.goto(address + name + ".html")
+def on_a_phone(page, seen):
+    """What a page, all of whose figures were opened, says, asks of others, and how it is shown at 390 pixels."""
+    page.set_viewport_size({"width": 390, "height": 800})
+    return {"heard": [*seen["console"]], "foreign": [*seen["foreign"]], "stretched": page.evaluate(STRETCHED),
+            "width": page.evaluate("document.documentElement.scrollWidth"), "theme": page.evaluate("document.documentElement.dataset.theme")}
+
+
+def on_paper(page):
+    """The parts of a page that a sheet of paper cuts."""
+    page.set_viewport_size({"width": A4, "height": 900})
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.wait_for_load_state("networkidle")
-    # 2 pixels: KaTeX ends each index with an empty box of that width
-    assert page.evaluate("""[...document.querySelectorAll("article *")]
-        .filter(part => part.checkVisibility() && !part.closest(".katex-mathml, svg") && part.getBoundingClientRect().right > innerWidth + 2)
-        .map(part => part.tagName + " " + part.className + " " + part.textContent.slice(0, 40))""") == []
-    page.close()
+    cut = page.evaluate(CUT)
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.emulate_media(media="screen")
+    return cut
+
+
+@pytest.fixture(scope="module")
+def visit(browser, site):
+    """All that the tests below ask of a page, by its name: of one visit, with a second load in the dark."""
+    whole = WORK / "_build/html"  # the same pages with all rules of the style sheets
+
+    judged = set()
+
+    @functools.cache
+    def visit(name):
+        with auditing.opened(browser, f"{address}{site.name}/", name, auditing.NARROW) as (page, seen):
+            found = {"weight": auditing.weigh(page, seen), "light": on_a_phone(page, seen)}
+            if name == "slides/index":
+                return found
+            found |= {"paper": on_paper(page), "axe": auditing.violations(page, judged)}
+            if name not in [*PAGES, "search"]:
+                return found
+            page.set_viewport_size({"width": 390, "height": 800})
+            page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+            seen["console"].clear(), seen["foreign"].clear()
+            page.reload()
+            auditing.open_figures(page)
+            found["dark"] = on_a_phone(page, seen)
+            page.set_viewport_size({"width": 1280, "height": 900})
+            page.evaluate(auditing.SETTLED)
+            sheets = style_sheets(LexborHTMLParser((whole / f"{name}.html").read_text("utf-8")), Path(name).parent.as_posix())
+            parts, differing = page.evaluate(DRESSED, [f"{address}{whole.relative_to(site.parent)}/{sheet}" for sheet in sheets])
+            return found | {"sheets": len(sheets), "parts": parts, "differing": differing}
+
+    with served(site.parent) as address:
+        yield visit
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_page_is_quiet_asks_nobody_else_and_keeps_its_width(visit, theme, name):
+    seen = visit(name)[theme]
+    assert (seen["heard"], seen["foreign"]) == ([], [])
+    assert seen["width"] <= 390
+    assert seen["theme"] == theme
+    assert seen["stretched"] == []  # nothing is stretched or stands in a gap
+
+
+@pytest.mark.parametrize("name", [*PAGES, "search", "genindex", "404"])
+def test_page_breaks_no_rule_of_axe(visit, name):
+    """Light and dark, wide and narrow, with all folds and answers open."""
+    assert visit(name)["axe"] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_paper_cuts_nothing(visit, name):
+    assert visit(name)["paper"] == []
+
+
+@pytest.mark.parametrize("name", [*PAGES, "search", "slides/index"])
+def test_page_keeps_its_budget(visit, name):
+    assert auditing.over_budget({**visit(name)["weight"], "axe": 0}) == []
+
+
+@pytest.mark.parametrize("name", [*PAGES, "search"])
+def test_the_rules_left_out_of_the_style_sheet_are_of_no_use(visit, name):
+    """Every part of a page looks the same with the theme's own style sheets, none of their rules dropped."""
+    seen = visit(name)
+    assert seen["sheets"] > 8 and seen["parts"] * 3 > 300
+    assert seen["differing"] == []
 
 
 def test_labels_of_small_panels_keep_apart_on_a_phone(phone, address):
@@ -208,6 +282,11 @@ def test_pointing_at_a_caterpillar_says_what_its_table_says(reader, address):
 def test_page_keeps_its_budget(browser, address, name):
     found = auditing.weigh(browser, address, name)
     assert auditing.over_budget({**found, "axe": 0}) == []
+@pytest.fixture(scope="module")
+def reader(browser):
+    page = browser.new_page(viewport={"width": 1000, "height": 800})
+    yield page
+    page.close()
 
 
 def test_a_term_explains_itself_by_pointer_and_keyboard(reader, address):
@@ -325,41 +404,3 @@ def test_the_folder_works_from_disk(browser, site):
     page.wait_for_selector("#search-results li a")
     assert heard == []
     page.close()
-
-
-LOOK = """theme => {
-    document.documentElement.dataset.theme = theme;
-    document.querySelectorAll("#pst-page-toc-nav .active").forEach(link => link.classList.remove("active"));  // follows the reader
-    // Nothing that says how much room a part was given: the icons differ.
-    const names = ["color", "background", "font", "display", "position", "visibility", "opacity", "marginTop", "padding", "border", "float",
-        "textDecoration", "textAlign", "whiteSpace", "boxShadow", "outline", "overflow", "zIndex", "cursor", "content", "gap", "flex",
-        "listStyle", "fill", "transition"];
-    return [...document.querySelectorAll("body, body *")].filter(part => !part.closest("svg, template, [class*=fa-]"))
-        .flatMap(part => ["", "::before", "::after"].map(pseudo => {
-            const style = getComputedStyle(part, pseudo || null);
-            return pseudo && style.content === "none" ? "" : `${part.tagName} ${part.className}${pseudo};` + names.map(name => ` ${name}: ${style[name]}`).join(";");
-        }));
-}"""
-
-
-@pytest.mark.parametrize("name", [*PAGES, "search"])
-def test_the_rules_left_out_of_the_style_sheet_are_of_no_use(browser, site, name):
-    """Every part of a page looks the same with the theme's own style sheets, none of their rules dropped."""
-    whole = WORK / "_build/html"
-    with served(site.parent) as address:
-        context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-        page = context.new_page()
-        page.goto(f"{address}{site.name}/{name}.html", wait_until="networkidle")
-        slim = [page.evaluate(LOOK, theme) for theme in ("light", "dark")]
-        sheets = style_sheets(LexborHTMLParser((whole / f"{name}.html").read_text("utf-8")), Path(name).parent.as_posix())
-        page.evaluate("""sheets => {
-            const old = document.querySelectorAll('link[rel="stylesheet"]');
-            return Promise.all(sheets.map(sheet => new Promise((done, fail) => document.head.append(
-                Object.assign(document.createElement("link"), {rel: "stylesheet", href: sheet, onload: done, onerror: fail})))))
-                .then(() => old.forEach(link => link.remove()));
-        }""", [f"{address}{whole.relative_to(site.parent)}/{sheet}" for sheet in sheets])
-        original = [page.evaluate(LOOK, theme) for theme in ("light", "dark")]
-        context.close()
-    assert len(sheets) > 8 and len(slim[0]) > 300
-    assert [set(there.split(";")) ^ set(here.split(";")) for pair in zip(slim, original)
-            for here, there in zip(*pair, strict=True) if here != there] == []

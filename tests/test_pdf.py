@@ -1,5 +1,6 @@
 """The PDFs that `make pdf` and `make handout` have built, page by page and link by link."""
 
+import functools
 import html
 import os
 import re
@@ -12,19 +13,21 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
+from book.steps.pdf import missing_tools
+from book.workspace import PDFS
 from conftest import ROOT
-from pdf import OUT, missing_tools
 
 lack = missing_tools() or (not shutil.which("pdfinfo") and "apt install poppler-utils") or ""
 # In continuous integration nothing is left out: there, a missing program fails.
 pytestmark = pytest.mark.skipif(bool(lack) and not os.environ.get("CI"), reason=lack)
-BOOK, SLIDES = OUT / "multilevel-handout.pdf", OUT / "multilevel-slides.pdf"
+BOOK, SLIDES = PDFS / "multilevel-handout.pdf", PDFS / "multilevel-slides.pdf"
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 CHAPTERS = [ROOT / f"{chapter['file']}.md" for part in TOC["parts"] for chapter in part["chapters"]]
 APPENDICES = ["Answers to the questions", "Solutions to the exercises", "Code of figures and tables"]
 PAGES = {BOOK: (6 * len(CHAPTERS), 9 * len(CHAPTERS)), SLIDES: (4, 12)}
 
 
+@functools.cache  # the PDFs don't change meanwhile
 def run(*command):
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True).stdout
 
@@ -48,7 +51,7 @@ def text(file):
 
 @pytest.fixture(scope="module")
 def log(file):
-    return (OUT / "latex" / file.with_suffix(".log").name).read_text("utf-8", "replace")
+    return (PDFS / "latex" / file.with_suffix(".log").name).read_text("utf-8", "replace")
 
 
 def titles():
@@ -73,12 +76,12 @@ def test_every_chapter_is_there_and_in_the_bookmarks():
 
 def test_the_slides_handout_has_what_the_deck_shows():
     """Every slide in its order, its figures and equations; nothing that is for the speaker only."""
-    text, source = flat(run("pdftotext", SLIDES, "-")), (OUT / "latex/multilevel-slides.tex").read_text("utf-8")
+    text, source = flat(run("pdftotext", SLIDES, "-")), (PDFS / "latex/multilevel-slides.tex").read_text("utf-8")
     deck = jupytext.read(ROOT / "slides/deck.md")
     titles = [title for cell in deck.cells for title in re.findall(r"^## (.*)", cell.source, flags=re.M)]
     places = [text.find(flat(title)) for title in titles]
     assert -1 not in places and places == sorted(places)
-    assert len(re.findall("BOOKMARK", (OUT / "latex/multilevel-slides.out").read_text("utf-8"))) == len(titles)
+    assert len(re.findall("BOOKMARK", (PDFS / "latex/multilevel-slides.out").read_text("utf-8"))) == len(titles)
     figures = [cell for cell in deck.cells if "mystnb" in cell.metadata]
     assert source.count(r"\sphinxincludegraphics") == len(figures)
     labels = re.findall(r"\$\$ \(([\w-]+)\)", "\n".join(cell.source for cell in deck.cells))
@@ -98,24 +101,25 @@ def test_no_page_is_half_empty():
     assert [number for number in range(min(begins), len(sheets)) if number + 1 not in begins and filled[number] < 0.6] == []
 
 
+@pytest.fixture(scope="module")
 def pages(site):
-    for path in [ROOT / "index.md", *CHAPTERS]:
-        name = path.relative_to(ROOT).with_suffix("")
-        yield str(name), BeautifulSoup((site / f"{name}.html").read_text("utf-8"), "html.parser")
+    """The site's pages by their names."""
+    names = [path.relative_to(ROOT).with_suffix("").as_posix() for path in [ROOT / "index.md", *CHAPTERS]]
+    return {name: BeautifulSoup((site / f"{name}.html").read_text("utf-8"), "html.parser") for name in names}
 
 
 def printed(kind):
     """The numbers of the book's figures or equations, by their labels."""
     labels = re.findall(r"^\\newlabel\{([^}]*)\}\{\{(\d+)\}\{.*\{(\w+)\.[\w.]+\}\{\}\}$",
-                        (OUT / "latex" / "multilevel-handout.aux").read_text("utf-8"), flags=re.M)
+                        (PDFS / "latex" / "multilevel-handout.aux").read_text("utf-8"), flags=re.M)
     return {label: number for label, number, counter in labels if counter == kind}
 
 
-def test_every_figure_of_the_site_is_there_with_its_number(site):
+def test_every_figure_of_the_site_is_there_with_its_number(pages):
     """By its number and the first words of its caption; none is a bitmap."""
     text = flat(run("pdftotext", BOOK, "-"))
     figures = {}
-    for name, page in pages(site):
+    for name, page in pages.items():
         for figure in page.select("figure:has(figcaption)"):
             number, words = figure.select_one(".caption-number"), figure.select_one(".caption-text")
             start = words.find(string=True).split("$")[0]  # up to the first link or symbol
@@ -126,10 +130,10 @@ def test_every_figure_of_the_site_is_there_with_its_number(site):
     assert len(run("pdfimages", "-list", BOOK).splitlines()) == 2  # the two lines of its heading
 
 
-def test_every_equation_has_the_number_of_the_site(site):
+def test_every_equation_has_the_number_of_the_site(pages):
     """Of those with a number; equations without a label have none in either."""
     equations = {f"equation:{name}:{equation['id'].removeprefix('equation-')}": equation.select_one(".eqno").find(string=True)
-                 for name, page in pages(site) for equation in page.select(".math:has(.eqno)")}
+                 for name, page in pages.items() for equation in page.select(".math:has(.eqno)")}
     assert equations and {label: f"({number})" for label, number in printed("equation").items()} == equations
     text = run("pdftotext", "-layout", BOOK, "-")
     assert [number for number in equations.values() if not re.search(rf" {{8,}}{re.escape(number)}$", text, flags=re.M)] == []
@@ -176,9 +180,9 @@ def test_fonts_are_embedded_and_none_is_of_type_3(file):
 
 
 def test_internal_links_lead_somewhere(file):
-    source = (OUT / "latex" / file.with_suffix(".tex").name).read_text("utf-8")
+    source = (PDFS / "latex" / file.with_suffix(".tex").name).read_text("utf-8")
     labels = dict(re.findall(r"\\newlabel\{([^}]*)\}\{.*\{([^{}]*)\}\{\}\}$",
-                             (OUT / "latex" / file.with_suffix(".aux").name).read_text("utf-8"), flags=re.M))
+                             (PDFS / "latex" / file.with_suffix(".aux").name).read_text("utf-8"), flags=re.M))
     places = set(re.findall(r'"([^"]*)"$', run("pdfinfo", "-dests", file), flags=re.M))
     links = {name.replace("\\detokenize{", "") for name in re.findall(
         r"\\(?:hyperref\[|ref\*?\{|pageref\*?\{|course\w*link\{\w+\}\{|course(?:solution|code)\{[^}]*\}\{)((?:\\detokenize\{)?[^]}]+)", source)}
@@ -188,17 +192,17 @@ def test_internal_links_lead_somewhere(file):
         assert len(links) > 100
 
 
-def test_the_bibliography_is_that_of_the_site(site):
+def test_the_bibliography_is_that_of_the_site(pages):
     entries = re.findall(r"^\[(\d{1,3})\]$|^\[(\d{1,3})\] ", run("pdftotext", BOOK, "-"), flags=re.M)
-    page = dict(pages(site))["chapters/bibliography"]
+    page = pages["chapters/bibliography"]
     assert [int("".join(entry)) for entry in entries] == list(range(1, len(page.select("div.citation")) + 1))
 
 
-def test_every_question_and_every_exercise_has_its_answer(site):
+def test_every_question_and_every_exercise_has_its_answer(pages):
     text = run("pdftotext", BOOK, "-")
-    questions = {name: len(page.select(".self-check .question")) for name, page in pages(site)}
+    questions = {name: len(page.select(".self-check .question")) for name, page in pages.items()}
     assert sum(questions.values()) > 50 and len(re.findall(r"\b[a-h] is right\.", text)) == sum(questions.values())
-    labels = (OUT / "latex" / "multilevel-handout.aux").read_text("utf-8")
+    labels = (PDFS / "latex" / "multilevel-handout.aux").read_text("utf-8")
     assert [name for name, number in questions.items() if number and f"newlabel{{answers:{name}}}" not in labels] == []
     exercises = {f"{path.relative_to(ROOT).with_suffix('')}:{label}" for path in CHAPTERS
                  for label in re.findall(r"\{exercise\}\n:label: (\S+)", path.read_text("utf-8"))}

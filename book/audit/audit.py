@@ -5,8 +5,8 @@
     --no-stock, --no-lighthouse               leave out what takes longest
 
 Prints one table and writes it to _build/audit/pages.csv. Bytes are those transferred with gzip and
-a cold cache; axe-core looks at each page light and dark, at 1280 and at 390 px, with all folds open;
-Lighthouse plays a slow phone. Timings vary with the machine; the rest doesn't.
+a cold cache; axe-core looks at each page light and dark, at 1280 and at 390 px, with all folds open; a fault of
+side bars and the like, which are the same on each page, may count for the first page alone. Lighthouse plays a slow phone. Timings vary with the machine; the rest doesn't.
 """
 
 import argparse
@@ -43,7 +43,22 @@ SETTLED = """async () => {
     await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
     for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
 }"""
-VIEWS = [(theme, width) for theme in ("light", "dark") for width in (1280, 390)]
+# Keeps how each part of a page looks, as far as a rule on colors may ask for it, in a view that is judged whole. In
+# another view: the parts that look otherwise there, each described by its look and its place among kinds of parts.
+LOOKS = """([theme, whole]) => {
+    const looks = new Map([...document.querySelectorAll("body *")].map(part => {
+        const style = getComputedStyle(part);
+        const large = parseFloat(style.fontSize) >= (style.fontWeight >= 700 ? 18.66 : 24);  // WCAG: contrast of 3 to 1 suffices
+        return [part, part.checkVisibility({visibilityProperty: true}) && [style.color, style.backgroundColor, style.backgroundImage,
+            style.opacity, style.textShadow, large, style.textDecorationLine, style.borderBottom].join()];
+    }));
+    window.looks ??= {};
+    if (whole) window.looks[theme] = looks;
+    const seen = window.looks[theme], kind = part => part === document.body ? "" : `${kind(part.parentElement)} ${part.tagName}.${part.getAttribute("class")}`;
+    window.others = [...looks].filter(([part, look]) => look && look !== seen.get(part)).map(([part]) => part);
+    return window.others.map(part => kind(part) + looks.get(part));
+}"""
+NARROW = 360  # pixels, of the smallest phones
 
 
 def online() -> bool:
@@ -69,9 +84,9 @@ def settle(page) -> None:
 
 
 @contextlib.contextmanager
-def opened(browser: Browser, address: str, name: str, width: int = 390, theme: str = "light"):
+def opened(browser: Browser, address: str, name: str, width: int):
     """A page in a fresh, cold context; yields it with what it transferred, said and asked of others."""
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme="light")
     page = context.new_page()
     seen = {"bytes": 0, "console": [], "foreign": []}
     network = context.new_cdp_session(page)
@@ -94,41 +109,56 @@ def open_figures(page) -> int:
     for number in range(figures.count()):
         figures.nth(number).scroll_into_view_if_needed()
         page.wait_for_selector(f":nth-match(.plotly-figure, {number + 1}) .main-svg", timeout=20000)
-    settle(page)
+    page.wait_for_function("[...document.images].every(picture => picture.complete)")  # a network once quiet counts as quiet
     return figures.count()
 
 
-def weigh(browser: Browser, address: str, name: str) -> dict:
-    """Bytes at first and with all figures opened, console, requests to other hosts, sideways scrolling."""
-    with opened(browser, address, name, width=360) as (page, seen):
-        first = seen["bytes"]
-        figures = open_figures(page)
-        wide = page.evaluate("document.documentElement.scrollWidth") > 360
-        return {"first KB": round(first / KB), "all KB": round(seen["bytes"] / KB), "figures": figures,
-                "console": len(seen["console"]), "foreign": len(set(seen["foreign"])), "scrolls at 360": int(wide)}
+def weigh(page, seen: dict) -> dict:
+    """Bytes at first and with all figures opened, console, requests to other hosts, sideways scrolling, of a page just opened."""
+    first, width = seen["bytes"], page.viewport_size["width"]
+    figures = open_figures(page)
+    wide = page.evaluate("document.documentElement.scrollWidth") > width
+    return {"first KB": round(first / KB), "all KB": round(seen["bytes"] / KB), "figures": figures,
+            "console": len(seen["console"]), "foreign": len(set(seen["foreign"])), f"scrolls at {NARROW}": int(wide)}
 
 
-def faults(page) -> list[str]:
+def faults(page, parts: str = "document") -> list[str]:
     """The rules of axe-core that a page breaks as it is shown, each with the first element that breaks it."""
-    page.evaluate(AXE.read_text("utf-8"))
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate(f"axe.run({parts}, {{resultTypes: ['violations']}})")["violations"]
     return [f"{rule['id']} ({len(rule['nodes'])}): {rule['nodes'][0]['target'][0]}" for rule in found]
 
 
-def violations(browser: Browser, address: str, name: str, views: list[tuple[str, int]] = VIEWS) -> list[str]:
-    """The faults of a page in each view, with all folds and answers open."""
-    with opened(browser, address, name) as (page, _):
-        open_figures(page)
-        # Folds of one name, the answers of a question, would close each other.
-        page.evaluate("document.querySelectorAll('details').forEach(fold => {fold.removeAttribute('name'); fold.open = true})")
-        page.evaluate("document.querySelectorAll('.toggle-button-hidden').forEach(button => button.click())")
-        broken = []
-        for theme, width in views:
-            page.emulate_media(color_scheme=theme)
-            page.set_viewport_size({"width": width, "height": 800})
-            page.wait_for_timeout(300)
-            page.evaluate(SETTLED)
-            broken += [f"{theme} {width}: {fault}" for fault in faults(page)]
+def violations(page, judged: set) -> list[str]:
+    """The faults of an opened page, light and dark, wide and narrow, with all folds and answers open.
+
+    A rule judges markup, which is the same in each view, room, which follows the width, or colors,
+    which follow the theme. So two views are judged whole, and of the others what looks otherwise
+    there than in the view of the same theme that was judged: mostly side bars and their buttons,
+    which are the same on each page and judged once.
+
+    Parameters
+    ----------
+    page : playwright.sync_api.Page
+    judged : set
+        What was judged of other pages by itself; this page's is added.
+    """
+    # Folds of one name, the answers of a question, would close each other.
+    page.evaluate("document.querySelectorAll('details').forEach(fold => {fold.removeAttribute('name'); fold.open = true})")
+    page.evaluate("document.querySelectorAll('.toggle-button-hidden').forEach(button => button.click())")
+    broken = []
+    for theme, width, whole in [("light", 1280, True), ("light", 390, False), ("dark", 390, True), ("dark", 1280, False)]:
+        page.emulate_media(color_scheme=theme)
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_timeout(300)
+        page.evaluate(SETTLED)
+        kinds = [(theme, width, kind) for kind in page.evaluate(LOOKS, [theme, whole])]
+        new = [number for number, kind in enumerate(kinds) if kind not in judged]
+        judged |= {*kinds}
+        if whole or new:
+            parts = "document" if whole else f"{{include: {new}.map(number => others[number])}}"
+            broken += [f"{theme} {width}: {fault}" for fault in faults(page, parts)]
     return broken
 
 
@@ -175,10 +205,12 @@ def build_stock(folder: Path) -> Path:
 
 def audit(browser: Browser, book: str, site: Path, names: list[str], with_lighthouse: bool) -> Iterator[dict]:
     """One row a page."""
+    judged = set()
     with served(site) as address:
         for name in names:
-            row = {"book": book, "page": name} | weigh(browser, address, name)
-            rules = violations(browser, address, name)
+            with opened(browser, address, name, NARROW) as (page, seen):
+                row = {"book": book, "page": name} | weigh(page, seen)
+                rules = violations(page, judged)
             row["axe"] = len({rule.split(": ")[1].split(" ")[0] for rule in rules})
             if with_lighthouse:
                 row |= lighthouse(address, name)
@@ -205,7 +237,7 @@ def over_budget(row: dict) -> list[str]:
     """In what a page of the course breaks its budget; timings are judged by the reader of the table."""
     size = row["all KB"], BUDGET["with figures opened" if row["figures"] else "without figures"]
     return ([f"{size[0]} KB of {size[1]}"] if size[0] > size[1] else []) + [
-        f"{key}: {row[key]}" for key in ("console", "foreign", "scrolls at 360", "axe") if row[key]]
+        f"{key}: {row[key]}" for key in ("console", "foreign", f"scrolls at {NARROW}", "axe") if row[key]]
 
 
 def main() -> int:
@@ -222,7 +254,7 @@ def main() -> int:
               "and its console counts what failed.")
     rows = []
     OUT.mkdir(parents=True, exist_ok=True)
-    columns = ["book", "page", "first KB", "all KB", "figures", "console", "foreign", "scrolls at 360", "axe",
+    columns = ["book", "page", "first KB", "all KB", "figures", "console", "foreign", f"scrolls at {NARROW}", "axe",
                "perf", "a11y", "best", "seo", "FCP s", "LCP s", "CLS", "axe rules"]
     with open(OUT / "pages.csv", "w", newline="", buffering=1) as file, sync_playwright() as playwright:
         table = csv.DictWriter(file, columns)
