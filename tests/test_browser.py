@@ -278,17 +278,6 @@ def test_pointing_at_a_caterpillar_says_what_its_table_says(reader, address):
     assert all(part in said for part in (f"School {school}", "place=1", f"sector={sector}", f"students={students}"))
 
 
-@pytest.mark.parametrize("name", [*PAGES, "search", "slides/index"])
-def test_page_keeps_its_budget(browser, address, name):
-    found = auditing.weigh(browser, address, name)
-    assert auditing.over_budget({**found, "axe": 0}) == []
-@pytest.fixture(scope="module")
-def reader(browser):
-    page = browser.new_page(viewport={"width": 1000, "height": 800})
-    yield page
-    page.close()
-
-
 def test_a_term_explains_itself_by_pointer_and_keyboard(reader, address):
     reader.goto(address + "chapters/logic.html")
     link = reader.locator('article a[href*="#term-LOESS"]').first
