@@ -320,20 +320,21 @@ def test_a_dead_address_leads_on(reader, address, wrong, right):
     assert reader.url == f"{address}chapters/{right}.html"
 
 
-def test_a_dead_address_leads_on_where_the_site_is_not_at_its_hosts_root(reader, site, tmp_path):
+def test_a_dead_address_leads_on_where_the_site_is_not_at_its_hosts_root(browser, site, tmp_path):
     """As on GitHub Pages, which shows the page at any depth below the project's name; nothing that it asks for is missing."""
     (tmp_path / "fork").symlink_to(site)
     shutil.copy(site / "404.html", tmp_path)
+    page, missing = browser.new_page(), []
+    page.on("response", lambda answer: missing.append(answer.url) if (answer.status, answer.request.method) == (404, "GET") else None)
     with served(tmp_path) as host:
-        missing = []
-        heard = reader.on("response", lambda answer: missing.append(answer.url) if answer.status == 404 and answer.request.method == "GET" else None)
-        for wrong in ("fork/glosary", "fork/chapters/glosary.html", "fork/deep/in/a/glosary"):
-            reader.goto(host + wrong)
-            reader.wait_for_selector("#guess a")
-            links = reader.locator("a").evaluate_all("links => links.map(link => link.href)")
+        wrong = [f"{host}fork/{name}" for name in ("glosary", "chapters/glosary.html", "deep/in/a/glosary")]
+        for address in wrong:
+            page.goto(address)
+            page.wait_for_selector("#guess a")
+            links = page.locator("a").evaluate_all("links => links.map(link => link.href)")
             assert set(links) == {f"{host}fork/{name}.html" for name in PAGES}
-        assert missing == [host + wrong for wrong in ("fork/glosary", "fork/chapters/glosary.html", "fork/deep/in/a/glosary")]
-        reader.remove_listener("response", heard)
+        assert missing == wrong and page.locator("link[rel=icon]").get_attribute("href").startswith("data:")
+        page.close()
 
 
 def test_paper_shows_what_is_folded(reader, address):
