@@ -540,7 +540,7 @@ def bootstrap(fit, draws=1000, seed=1, progress=False):
     middle 95 % miss the truth in 10 % of the studies, those of `variance_intervals` in 6 %; after ML
     in 28 %. Quantiles of fixed effects take the variances for known, like a z interval: they miss
     in 8 %, `satterthwaite` in 5 %. After REML with 160 groups the differences are below 1 % (rates
-    of 16 000 simulated studies, with standard errors of at most .4 %).
+    of 16 000 simulated studies, of 8000 with 160 groups; standard errors are at most .4 %).
 
     Parameters
     ----------
