@@ -1,34 +1,48 @@
-"""Formulas: KaTeX's server is waited for until it listens; punctuation stays beside them."""
+"""Formulas: KaTeX's server is waited for until it listens, and given up when it has ended; punctuation stays beside them."""
 
 import sys
 from types import SimpleNamespace
 
+import pytest
 from docutils import nodes
-from sphinxcontrib import katex
 
 from book.extensions import course
+from book.extensions.course import start_katex
 
 LATE = """
 import socket, sys, time
-kind, address = sys.argv[1:]
-server = socket.socket(socket.AF_UNIX if kind == "file" else socket.AF_INET)
-server.bind(address if kind == "file" else ("127.0.0.1", int(address)))
-time.sleep(0.5)  # the address is taken, and nobody listens yet: connecting is refused
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+time.sleep(0.3)  # the file is there, and nobody listens yet: connecting is refused
 server.listen()
 server.accept()
 """
 
 
-def test_a_server_that_listens_late_is_waited_for(tmp_path, monkeypatch):
-    def command(socket=None, port=None):
-        return [sys.executable, "-c", LATE, *(("file", str(socket)) if socket else ("port", str(port)))]
+class Server:
+    code = LATE
 
-    monkeypatch.setattr(katex.KaTeXServer, "build_command", command)
-    monkeypatch.setattr(katex.KaTeXServer, "start_server_process", katex.KaTeXServer.start_server_process)
-    course.wait_for_katex()
-    process, connection = katex.KaTeXServer.start_server_process(tmp_path, 60)
+    @classmethod
+    def build_command(cls, socket):
+        return [sys.executable, "-c", cls.code, str(socket)]
+
+    @staticmethod
+    def timeout_error(timeout):
+        return RuntimeError("the server did not come up")
+
+
+def test_a_server_that_listens_late_is_waited_for(tmp_path):
+    process, connection = start_katex(Server, tmp_path, timeout=5)
     connection.close()
-    assert process.wait(5) == 0 and katex.STARTUP_TIMEOUT == 60
+    assert process.wait(5) == 0
+
+
+def test_a_server_that_has_ended_is_not_waited_for(tmp_path):
+    class Broken(Server):
+        code = "raise SystemExit(1)"
+
+    with pytest.raises(RuntimeError, match="did not come up"):
+        start_katex(Broken, tmp_path, timeout=5)
 
 
 def test_punctuation_stays_with_its_formula():

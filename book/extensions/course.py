@@ -7,7 +7,10 @@ into the finished site from there.
 
 import re
 import shutil
+import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import plotly
@@ -15,7 +18,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util import logging
-from sphinxcontrib import katex
+from sphinxcontrib.katex import KaTeXServer
 
 from book.extensions import launch, page
 from book.outputs import typeset
@@ -105,19 +108,29 @@ def name_the_site(app: Sphinx, config: Config) -> None:
         config.html_baseurl = "https://{}.github.io/{}/".format(*repository.groups())
 
 
-def wait_for_katex() -> None:
-    """Give KaTeX's server time to listen on a busy machine.
+def start_katex(cls: type, rundir: Path, timeout: float) -> tuple[subprocess.Popen, socket.socket]:
+    """Start KaTeX's server and connect to it, trying again until it listens.
 
-    sphinxcontrib.katex connects to a socket's file as soon as that is there, which may be a moment too early; over
-    the network, as on Windows, it tries again.
+    sphinxcontrib.katex connects as soon as the socket's file is there, which on a busy machine is
+    a moment too early, and gives the server 5 seconds. Its other way, over the network, waits 40 ms for each formula.
     """
-    katex.STARTUP_TIMEOUT = 60
-    katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
+    path, give_up = rundir / "katex.sock", time.monotonic() + max(timeout, 60)
+    process = subprocess.Popen(cls.build_command(socket=path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=rundir)
+    while time.monotonic() < give_up and process.poll() is None:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(str(path))
+            return process, connection
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            time.sleep(0.01)
+    process.kill()
+    raise cls.timeout_error(timeout)
 
 
 def setup(app: Sphinx) -> dict:
     sys.path.insert(0, str(ROOT / "chapters"))  # autodoc imports mlm
-    wait_for_katex()
+    KaTeXServer.start_server_process = classmethod(start_katex)
     app.connect("config-inited", do_without_npm)
     app.connect("builder-inited", refuse_other_builders)
     app.connect("builder-inited", lambda app: draw_pictures())
