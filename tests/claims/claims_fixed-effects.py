@@ -66,7 +66,7 @@ def test_no_sector_and_no_new_school(dummies):
 
 
 @pytest.mark.claim("For the relation within schools alone, fixed effects need fewer assumptions.",
-                   "whatever is the same for all students of a school, known or unknown, can't")
+                   "whatever raises or lowers all students of a school alike, known or unknown, can't")
 def test_what_schools_share_cannot_bias():
     """Schools with a high mean SES get more: the residuals of a random intercept model then depend on SES."""
     rng, data, codes = np.random.default_rng(1), hsb(), hsb()["schid"].cat.codes.to_numpy()

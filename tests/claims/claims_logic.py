@@ -111,7 +111,7 @@ def test_negative_by_chance(seed):
     assert (own_slopes(y)[0] < 0).sum() >= 3
 
 
-@pytest.mark.claim("Public schools have a lower mean intercept", "So schools do differ, and part of the differences can be traced to a property of the school.")
+@pytest.mark.claim("Public schools have a lower mean intercept", "So schools do differ, and part of the differences is associated with a property of the school, its sector.")
 def test_sectors():
     lines = mlm.figures.ols_lines(hsb()).join(hsb().groupby("schid", observed=True)["schtype"].first())
     for what, sign in [("intercept", -1), ("slope", 1)]:

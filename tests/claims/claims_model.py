@@ -89,12 +89,14 @@ def test_average_school():
     assert mlm.predict(model(), at)["fit"].to_numpy() == pytest.approx(average.to_numpy(), rel=1e-12)
 
 
-@pytest.mark.claim("With SES relative to the school's mean, the average slope is", "and there the relation with achievement is")
+@pytest.mark.claim("With SES relative to the school's mean, the average slope is", "and there the relation with achievement is",
+                   "so the range of slopes is wider")
 def test_why_the_slope_is_steeper():
     within = fit("mathach ~ ses_cwc", "~ ses_cwc").fe_params["ses_cwc"]
     data = hsb()
     dummies = (data["ses_cwc"] @ data["mathach"]) / (data["ses_cwc"] @ data["ses_cwc"])
     assert within == pytest.approx(dummies, abs=0.01) and model().fe_params["ses"] - within > 0.15
+    assert fit("mathach ~ ses_cwc", "~ ses_cwc").cov_re.iloc[1, 1] > model().cov_re.iloc[1, 1]
     means = data.groupby("schid", observed=True)[["ses", "mathach"]].mean()
     assert np.polyfit(means["ses"], means["mathach"], 1)[0] > 2 * within
     assert np.corrcoef(model().blups.to_numpy()[:, 0], means["ses"])[0, 1] > 0.5

@@ -154,7 +154,7 @@ def test_schools_help_more(seed):
     assert schools < 0.8 * base and students > 0.9 * base
 
 
-@pytest.mark.claim("Few shuffles reach the standard deviation of the real slopes, so some of it is real.",
+@pytest.mark.claim("a hint that some of it is real, not more.",
                    "Most of the variation arises by chance alone.")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_shuffles(seed):
@@ -166,8 +166,10 @@ def test_shuffles(seed):
     def spread(y):
         return (np.bincount(codes, x * y) / S).var(ddof=1)
 
-    real, chance = spread(y), [spread(common * x + rng.permutation(y - common * x)) for _ in range(500)]
-    assert np.mean(chance) > real / 2 and np.mean(np.array(chance) >= real) < 0.06
+    errors = (y - common * x) * np.sqrt(len(y) / (len(y) - 161))
+    real, chance = spread(y), [spread(common * x + rng.permutation(errors)) for _ in range(2000)]
+    # a share of .05 from 2000 shuffles has a standard error of .005
+    assert np.mean(chance) > real / 2 and 0.03 < np.mean(np.array(chance) >= real) < 0.075
 
 
 @pytest.mark.claim("the same achievement is a different rank in different schools")
