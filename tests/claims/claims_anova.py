@@ -146,3 +146,10 @@ def test_a_school_keeps_the_share_of_its_distance_that_is_its_reliability():
     _, _, schools = parts()
     kept = null().blups["Intercept"] / (schools["mean"] - null().fe_params["Intercept"])
     assert kept.tolist() == pytest.approx(mlm.reliability(null())["Intercept"].tolist(), abs=1e-8)
+
+
+@pytest.mark.claim("The variance falls by the ICC,")
+def test_the_standard_deviation_falls_by_about_half_of_the_icc():
+    tau00, sigma2, _ = parts()
+    fall = 1 - np.sqrt(sigma2 / (tau00 + sigma2))
+    assert fall == pytest.approx(mlm.icc(null()) / 2, abs=0.01)

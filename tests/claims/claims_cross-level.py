@@ -92,6 +92,31 @@ def test_no_seed_of_the_bootstrap_rejects():
     assert min(shares) > 0.2 and np.mean(shares) > 0.3  # Monte-Carlo errors .07 and .03; p is about .41
 
 
+@pytest.mark.claim("Let them bend, by a square of `ses_cwc` for each sector, and no region is left in which the public sector is clearly ahead",
+                   "So few students can't bear that out: the lines are drawn by all the others.")
+def test_bent_lines_and_the_students_at_the_upper_end_show_no_public_lead():
+    x = np.linspace(-3, 3, 61)
+
+    def difference(formula, powers, data, random=SLOPE):
+        model = mlm.mixedlm(formula, data, "schid", random)
+        L = np.zeros((len(x), len(model.fe_params)))
+        for power in powers:
+            factor = ["", ":ses_cwc", ":I(ses_cwc ** 2)"][power]
+            L[:, list(model.fe_params.index).index("schtype" + factor)] = x**power
+        return mlm.satterthwaite(model, L).set_axis(x.round(1))
+
+    bend = "mathach ~ meanses * ses_cwc + schtype * (ses_cwc + I(ses_cwc ** 2))"
+    bent = difference(bend, [0, 1, 2], hsb())
+    assert (bent["upper"] > 0).all() and bent.loc[-1, "lower"] > 1.5
+    straight = difference(FORMULA, [0, 1], hsb())
+    start = straight.index[straight["upper"] < 0].min()
+    # the lines are drawn by the others: without the students beyond, they still say so further out
+    others = difference(FORMULA, [0, 1], hsb()[hsb()["ses_cwc"] < start], None)  # no slope variance is left
+    assert others.loc[2, "upper"] < 0
+    top = hsb()[hsb()["ses_cwc"] >= start].groupby("schtype")["mathach"].mean()
+    assert top[1] > top[0]
+
+
 @pytest.mark.claim("$\\gamma_{02} + \\gamma_{12}$.")
 def test_the_difference_of_sectors_one_unit_above_the_mean():
     g = model().fe_params

@@ -103,3 +103,13 @@ def test_the_reduction_is_uncertain_by_some_five_percentage_points_whatever_the_
     spreads = [np.std([redrawn(rng) for _ in range(20)]) for rng in map(np.random.default_rng, range(5))]
     # the interval on the page is 20 points wide, four standard deviations; one from 100 draws is off by 7 %
     assert np.sqrt(np.mean(np.square(spreads))) == pytest.approx(0.05, abs=0.015)
+
+
+@pytest.mark.claim("the sample means stand in for it with errors of different size, and the model takes these into account.")
+def test_a_regression_of_sample_means_that_knows_their_errors_is_the_model():
+    model = fit(MEANS)
+    schools = hsb().groupby("schid", observed=True).agg(y=("mathach", "mean"), w=("meanses", "first"), n=("ses", "size"))
+    error = model.scale / schools["n"]
+    assert error.max() > 3 * error.min()
+    weighted = smf.wls("y ~ w", schools, weights=1 / (model.cov_re.iloc[0, 0] + error)).fit()
+    assert weighted.params.tolist() == pytest.approx(model.fe_params.tolist(), abs=1e-6)

@@ -107,3 +107,15 @@ def test_a_cross_level_product_has_one_factor_of_each_level():
     frame = data()
     within = frame.groupby("schid", observed=True)[["meanses", "catholic", "ses_cwc"]].nunique()
     assert (within[["meanses", "catholic"]] == 1).all().all() and (within["ses_cwc"] > 1).all()
+
+
+@pytest.mark.claim("yet with raw `female` they enter the estimate, as comparisons *between* schools")
+def test_schools_of_one_sex_enter_the_comparison_of_girls_and_boys():
+    frame = hsb()
+    one_sex = frame.groupby("schid", observed=True)["female"].transform("nunique") == 1
+    girls = one_sex & (frame["female"] == 1)
+    before = fit("mathach ~ female", "~ female")
+    lifted = mlm.mixedlm("y ~ female", frame.assign(y=frame["mathach"] + 2 * girls), "schid", "~ female")
+    assert lifted.fe_params["female"] > before.fe_params["female"] + 0.05
+    mixed = mlm.mixedlm("mathach ~ female", frame[~one_sex], "schid", "~ female")
+    assert abs(mixed.tau[1, 1] - before.tau[1, 1]) > 0.1
