@@ -62,6 +62,7 @@ def scope(tmp_path_factory):
     hsb = mlm.load_hsb()
     hsb["ses_cwc"] = mlm.center_within(hsb["ses"], hsb["schid"])
     hsb = hsb.assign(catholic=hsb["schtype"], X=hsb["ses_cwc"], W=hsb["meanses"])
+    hsb["quarter"] = pd.cut(hsb["size"], [0, 600, 1100, 1600, 3000], labels=["small", "medium", "large", "huge"])
     few = hsb[hsb["schid"].isin(hsb["schid"].unique()[::8])]
 
     def fit(formula, re_formula=None, reml=True):
@@ -79,6 +80,7 @@ def scope(tmp_path_factory):
         "hsb": hsb, "dat": hsb, "d": hsb.head(550), "data": data, "groups": "school", "formula": "y ~ x", "re_formula": "~ x",
         "null": fit("mathach ~ 1", reml=False), "ancova": fit("mathach ~ ses_cwc", reml=False),
         "fit": fit("mathach ~ ses_cwc", "~ ses_cwc"), "smaller": fit("mathach ~ ses_cwc", reml=False),
+        "by_size": fit("mathach ~ ses + quarter"),
         "larger": fit("mathach ~ ses_cwc", "~ ses_cwc", reml=False), "j": "1224", "n": 20, "x": "statsmodels", "i": 1,
         "new": few.head(3), "columns": ["ses"], "name": "a", "stats": stats, "ax": matplotlib.pyplot.figure().add_subplot(),
         "plan": mlm.plan("y ~ program", fixed={"program": 2}, tau=8.0, sigma2=39.0, predictors={"program": "school 0/1"}),

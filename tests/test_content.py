@@ -194,6 +194,15 @@ def test_reading_times_of_the_meetings_are_those_of_the_chapters():
         assert not all(times) or sum(int(time[1]) for time in times) == int(minutes), chapters_read
 
 
+def test_the_longest_session_of_the_workshop_is_as_long_as_its_chapters():
+    text = (ROOT / "chapters/instructors.md").read_text("utf-8")
+    number, minutes = re.search(r"holds (\w+) chapters, (\d+) minutes by their own times", text).groups()
+    parts = re.findall(r"chapters/([\w-]+)$", (ROOT / "_toc.yml").read_text("utf-8"), flags=re.M)
+    session = parts[parts.index("overview") : parts.index("random-coefficients") + 1]
+    times = [re.search(r"\*\*Time\*\* (\d+)", (ROOT / f"chapters/{name}.md").read_text("utf-8"))[1] for name in session]
+    assert len(session) == {"six": 6}[number] and sum(map(int, times)) == int(minutes)
+
+
 @pytest.mark.parametrize("page", PAGES, **ids)
 def test_names_of_the_helper_package_exist(page):
     for name in re.findall(r"`mlm\.([\w.]+)", page.read_text("utf-8")):

@@ -60,13 +60,55 @@ def test_the_robust_error_is_that_of_the_model_with_a_random_slope():
     assert robust > 1.15 * fit(formula).bse_fe["ses_cwc"]
 
 
-@pytest.mark.claim("the schools' means of the predictors, put into the model, mend it for these predictors",
+@pytest.mark.claim("the schools' means of the predictors, put into the model, mend it for their slopes within schools",
                    "Put the school means of the level-1 predictors into the model")
 def test_the_schools_means_give_the_slope_of_the_fixed_effects():
     data = hsb()
     within = np.polyfit(data["ses_cwc"], mlm.center_within(data["mathach"], data["schid"]), 1)[0]
     assert fit("mathach ~ ses + ses_mean").fe_params["ses"] == pytest.approx(within, abs=1e-6)
     assert abs(fit("mathach ~ ses").fe_params["ses"] - within) > 0.1
+
+
+@pytest.mark.claim("The slope within schools is then safe from whatever shifts a whole school, measured or not",
+                   "The contextual effect, and the coefficient of any school-level predictor, is not")
+def test_what_shifts_a_school_moves_the_contextual_effect_only():
+    plain, adjusted = (fit(f"mathach ~ ses + ses_mean{more}").fe_params for more in ("", " + schtype"))
+    assert adjusted["ses"] == pytest.approx(plain["ses"], abs=1e-6)
+    assert plain["ses_mean"] - adjusted["ses_mean"] > 0.3
+    shift = 5 * np.random.default_rng(1).normal(size=160) + 10 * hsb().groupby("schid", observed=True)["ses"].mean().to_numpy()
+    shifted = hsb().assign(mathach=hsb()["mathach"] + shift[hsb()["schid"].cat.codes])
+    found = mlm.mixedlm("mathach ~ ses + ses_mean", shifted, "schid").fe_params
+    assert found["ses"] == pytest.approx(plain["ses"], abs=1e-6) and found["ses_mean"] > plain["ses_mean"] + 5
+
+
+@pytest.mark.claim("it shows where the BLUPs of the model with raw SES are drawn against the schools' mean SES",
+                   "A plot shows it only for means that you have")
+def test_blups_show_the_violation_and_residuals_against_fitted_values_do_not():
+    model, data = fit("mathach ~ ses"), hsb()
+    u, means = model.blups["Intercept"], data.groupby("schid", observed=True)["ses"].mean()
+    assert np.corrcoef(u, means[u.index])[0, 1] > 0.5
+    both = fit("mathach ~ ses + ses_mean").blups["Intercept"]
+    assert abs(np.corrcoef(both, means[both.index])[0, 1]) < 0.1
+    assert abs(np.corrcoef(model.fittedvalues, model.resid)[0, 1]) < 0.1
+
+
+@pytest.mark.claim("for public ones the chi-square test, cautious here, finds nothing")
+def test_the_variances_of_public_schools_are_in_doubt():
+    """H of residuals dealt out within a sector (mean, then the share that exceeds the observed one)."""
+    data, rng = hsb().assign(r=full().resid), np.random.default_rng(11)
+
+    def h(r, codes, n):
+        logs = np.log(np.bincount(codes, (r - (np.bincount(codes, r) / n)[codes]) ** 2) / (n - 1))
+        return ((n - 1) / 2 * (logs - np.average(logs, weights=n - 1)) ** 2).sum()
+
+    beyond = {}
+    for sector, part in data.groupby("schtype"):
+        codes, r = pd.factorize(part["schid"])[0], part["r"].to_numpy()
+        n = np.bincount(codes)
+        dealt = np.array([h(rng.permutation(r), codes, n) for _ in range(999)])
+        assert dealt.mean() < len(n) - 1
+        beyond[sector] = (1 + (dealt >= h(r, codes, n)).sum()) / 1000
+    assert beyond[1] < 0.005 and 0.03 < beyond[0] < 0.12
 
 
 @pytest.mark.claim("They mend the standard error. The mixture of within and between slopes stays as it is")
@@ -104,7 +146,20 @@ def test_the_limits_alone_make_no_difference_of_slopes(seed):
     score = hsb()["mathach"]
     equal = fit("mathach ~ meanses + schtype + ses_cwc", "~ ses_cwc")
     cut = mlm.simulate(equal, 20, seed=seed).clip(score.min(), score.max())
-    made = mlm.inference.refit(full(), cut)["ses_cwc:schtype" if "ses_cwc:schtype" in full().fe_params else "schtype:ses_cwc"]
+    made = mlm.inference.refit(full(), cut)["schtype:ses_cwc"]
+    assert abs(made.mean()) < 0.3 < 1.5 < abs(full().fe_params.filter(like="schtype:ses").iloc[0])
+
+
+@pytest.mark.claim("Compressed instead of cut off, equal slopes give")
+@pytest.mark.parametrize("seed", range(5))
+def test_compression_alone_makes_little_difference_of_slopes(seed):
+    score = hsb()["mathach"]
+    bottom, height = score.min() - 0.5, score.max() - score.min() + 1
+    share = (score - bottom) / height
+    equal = mlm.mixedlm("log_odds ~ meanses + schtype + ses_cwc", hsb().assign(log_odds=np.log(share / (1 - share))),
+                        "schid", "~ ses_cwc")
+    drawn = bottom + height / (1 + np.exp(-mlm.simulate(equal, 20, seed=seed)))
+    made = mlm.inference.refit(full(), drawn)["schtype:ses_cwc"]
     assert abs(made.mean()) < 0.3 < 1.5 < abs(full().fe_params.filter(like="schtype:ses").iloc[0])
 
 

@@ -94,3 +94,19 @@ def test_how_much_of_the_slope_variance_is_left_is_not_known():
     before = fit("mathach ~ ses_cwc + ses_mean", "~ ses_cwc").cov_re.iloc[1, 1]
     after = mlm.variance_intervals(fit("mathach ~ ses_cwc * ses_mean + ses_cwc * schtype", "~ ses_cwc")).loc["sd ses_cwc"] ** 2
     assert after["lower"] < 1e-6 and after["upper"] > 0.8 * before
+
+
+@pytest.mark.claim("if these count as a sample too, the interval is longer")
+def test_resampling_the_schools_ses_as_well_lengthens_the_interval():
+    """Marginal R² over draws of the estimates, with SES as it is and with SES of schools drawn with replacement."""
+    data, rng, model = hsb(), np.random.default_rng(1), fit("mathach ~ ses_cwc + ses_mean")
+    draws = mlm.bootstrap(model, draws=300, seed=1)
+    rows = list(data.groupby("schid", observed=True).indices.values())
+    columns = data[["ses_cwc", "ses_mean"]].to_numpy()
+
+    def marginal(spread):
+        explained = (draws[["ses_cwc", "ses_mean"]].to_numpy() ** 2 * spread).sum(axis=1)
+        return explained / (explained + draws["Intercept Var"] + draws["Residual Var"])
+
+    again = [columns[np.concatenate([rows[school] for school in rng.integers(160, size=160)])].var(axis=0, ddof=1) for _ in range(300)]
+    assert marginal(np.array(again)).std() > 1.1 * marginal(columns.var(axis=0, ddof=1)).std()

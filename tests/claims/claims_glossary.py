@@ -117,7 +117,7 @@ def test_cluster_robust_errors_hold_with_any_correlation():
     assert found[:, 1].mean() < 0.75 * found[:, 0].std()
 
 
-@pytest.mark.claim("two of them fail to overlap when the two groups differ at the 5 % level")
+@pytest.mark.claim("two of them fail to overlap when the two groups differ at the 5 % level, if their standard deviations are about equal")
 def test_comparison_intervals():
     gap = np.linspace(0, 5, 1001)
     assert np.array_equal(gap > 2 * 1.96 / np.sqrt(2), gap / np.sqrt(2) > 1.96)
@@ -183,7 +183,7 @@ def test_monte_carlo_error():
     assert draws[:, :100].mean(axis=1).std() / draws.mean(axis=1).std() == pytest.approx(2, rel=0.1)
 
 
-@pytest.mark.claim("about twice the height of a function above its minimum nearby")
+@pytest.mark.claim("about twice the height of a function above its minimum nearby; half of it says how much the deviance")
 def test_newton_decrement():
     x, minimum = 2.1, 2.0  # f = cosh(x - 2)
     assert np.sinh(x - minimum) ** 2 / np.cosh(x - minimum) == pytest.approx(2 * (np.cosh(x - minimum) - 1), rel=0.02)

@@ -51,6 +51,19 @@ def test_degrees_of_freedom_are_those_of_groups():
     assert mlm.satterthwaite(mlm.mixedlm("y ~ size", classes, "klass"))["df"]["size"] == pytest.approx(22, abs=0.1)
 
 
+@pytest.mark.claim("are left in the model without interactions")
+def test_degrees_of_freedom_of_an_average_slope_are_those_of_schools():
+    assert 150 < mlm.satterthwaite(fit("mathach ~ ses_cwc", "~ ses_cwc"))["df"]["ses_cwc"] < 160
+    assert mlm.satterthwaite(fit("mathach ~ meanses * ses_cwc + schtype * ses_cwc", "~ ses_cwc"))["df"]["ses_cwc"] < 145
+
+
+@pytest.mark.claim("even two of these less would leave it above .05")
+def test_the_difference_of_girls_and_boys_is_not_shown_to_vary():
+    pair = [fit("mathach ~ ses_cwc + female", random, reml=False) for random in (None, "~ female")]
+    p = mlm.bootstrap_test(*pair, draws=200)
+    assert p - 2 * np.sqrt(p * (1 - p) / 200) > 0.05
+
+
 @pytest.mark.claim("Variances have lopsided intervals and null values on a boundary",
                    "Because data of a given spread can come from a much larger variance more easily than from a much smaller one")
 def test_the_interval_of_a_variance_is_lopsided():

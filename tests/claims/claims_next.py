@@ -29,7 +29,7 @@ def logistic(tau, slope=0.9, seed=1, schools=400, students=50):
 
 
 @pytest.mark.claim("the slope within a school and the slope of the average are two numbers", "A smaller slope.",
-                   "They answer two questions: about the average, and about one school", "The scale changes when a variance enters")
+                   "One belongs to the curve of a school, the other to the average of such curves", "The scale changes when a variance enters, and with a raw predictor so does the mixture")
 @pytest.mark.parametrize("seed", range(5))
 def test_the_population_averaged_slope_is_smaller(seed):
     found = logistic(tau=4, seed=seed)
@@ -75,6 +75,22 @@ def test_zeros_and_ones_give_a_linear_probability_model():
     groups = data.groupby(pd.qcut(data["ses_cwc"], 4), observed=True)
     rise = np.polyfit(groups["ses_cwc"].mean(), groups["high"].mean(), 1)[0]  # of a share
     assert linear.fe_params["ses_cwc"] == pytest.approx(rise, rel=0.1)
+    spread = (linear.resid**2).groupby(pd.qcut(linear.fittedvalues, 4), observed=True).mean()  # grows with p below one half
+    assert chance < 0.5 and spread.is_monotonic_increasing and spread.iloc[-1] > 2 * spread.iloc[0]
+
+
+@pytest.mark.claim("raw SES mixes differences within schools and between them, and each method mixes them in another way")
+def test_the_logistic_methods_differ_less_when_within_and_between_are_apart():
+    data = hsb().assign(high=(hsb()["mathach"] >= 18).astype(int))
+
+    def slopes(formula, name):
+        return [smf.gee(formula, "schid", data, family=sm.families.Binomial(), cov_struct=working()).fit().params[name]
+                for working in (sm.cov_struct.Independence, sm.cov_struct.Exchangeable)]
+
+    independent, exchangeable = slopes("high ~ ses", "ses")
+    assert independent - exchangeable > 0.1
+    independent, exchangeable = slopes("high ~ ses_cwc + ses_mean", "ses_cwc")
+    assert abs(independent - exchangeable) < 0.02
 
 
 def test_what_is_asked_for_more_is_refused():

@@ -1,6 +1,6 @@
 # Every R call in the text and the tables of the pages, run once: tests/test_code_on_pages.py asks whether a call
 # on a page is among them. Run from the root of the repository: Rscript tests/reference/code_on_pages.R
-suppressPackageStartupMessages({library(lme4); library(merTools); library(ggplot2); library(flextable)})
+suppressPackageStartupMessages({library(lme4); library(merTools); library(ggplot2); library(flextable); library(emmeans)})
 script <- "tests/reference/code_on_pages.R"
 output <- "tests/reference/code_on_pages.json"
 dat <- merTools::hsb
@@ -12,6 +12,8 @@ fit <- lmer(mathach ~ ses_cwc + (ses_cwc | schid), dat)
 null <- lmer(mathach ~ 1 + (1 | schid), dat)
 ancova <- update(null, . ~ . + ses_cwc)
 tested <- lmerTest::lmer(mathach ~ ses_cwc + (1 | schid), d)
+dat$quarter <- cut(dat$size, c(0, 600, 1100, 1600, 3000), labels = c("small", "medium", "large", "huge"))
+by_size <- lmer(mathach ~ ses + quarter + (1 | schid), dat)
 m <- fit
 new <- data.frame(ses_cwc = c(-1, 0, 1), schid = "1224")
 x <- c(1, 2, 3)
@@ -37,7 +39,7 @@ calls <- c(
   'performance::icc(null)', 'performance::r2_nakagawa(fit)', 'performance::icc', 'performance::r2',
   'flextable(head(dat)) |> colformat_double(digits = 3)', 'lmer(mathach ~ 1 + (1 | schid), dat, weights = w)',
   'glmer(high ~ ses + (1 | schid), dat, family = binomial)', 'summary(tested, ddf = "Kenward-Roger")',
-  'anova(tested)', 'levels(m@flist$schid)', 'table(m@flist$schid)', 'nobs(m)', 'ngrps(m)', 'getME(m, "y")',
+  'anova(tested)', 'emmeans(by_size, "quarter")', 'pairs(emmeans(by_size, "quarter"))', 'levels(m@flist$schid)', 'table(m@flist$schid)', 'nobs(m)', 'ngrps(m)', 'getME(m, "y")',
   'getME(m, "X")', 'getME(m, "theta")', 'coef(m)$schid', 'fixef(m)', 'ranef(m)', 'residuals(m)', 'VarCorr(m)',
   'VarCorr(m)$schid', 'sigma(m)^2', 'sqrt(diag(vcov(m)))', '-2 * logLik(m)',
   'weights = nlme::varIdent(form = ~ 1 | catholic)', nested
