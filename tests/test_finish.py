@@ -91,5 +91,5 @@ def test_terms_and_equations_have_their_cards(sources):
 def test_pictures_are_short_and_the_same_to_the_eye():
     svg = ('<svg><metadata>\n<rdf/>\n</metadata><path d="M 10.123456 5.0001 L 3 0.125"/><use x="7.987654" '
            'transform="scale(0.015625)"/><text>0.12345</text></svg>')
-    assert styles.shorten(svg) == ('<svg><path d="M 10.12 5 L 3 0.12"/><use x="7.99" transform="scale(0.015625)"/>'
+    assert styles.shorten(svg) == ('<svg><path d="M 10.1 5 L 3 0.1"/><use x="8" transform="scale(0.015625)"/>'
                                  "<text>0.12345</text></svg>")

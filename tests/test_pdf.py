@@ -165,7 +165,7 @@ def test_nothing_is_left_unset(text):
 def test_paper_does_not_ask_to_click():
     """What only a screen can do is named as such."""
     sentences = re.split(r"(?<=[.!?]) |\n\n", " ".join(run("pdftotext", BOOK, "-").split()))
-    asked = [sentence for sentence in sentences if re.search(r"\b(?:[Cc]lick|[Hh]over|[Tt]ap it|[Dd]rag|Point at|point at a line)", sentence)]
+    asked = [sentence for sentence in sentences if re.search(r"\b(?:[Cc]lick|[Hh]over\b|[Tt]ap it|[Dd]rag|Point at|point at a line)", sentence)]
     assert [sentence for sentence in asked if not re.search("screen|JupyterLab", sentence)] == []
 
 

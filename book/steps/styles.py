@@ -95,9 +95,9 @@ def join_styles(site: Path, pages: dict[str, LexborHTMLParser]) -> dict[str, str
 
 
 def shorten(svg: str) -> str:
-    """A picture without matplotlib's metadata, its coordinates to a hundredth of a point."""
+    """A picture without matplotlib's metadata, its coordinates to a tenth of a point."""
     def coordinates(match: re.Match) -> str:
-        return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), match[0])
+        return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.1f}".rstrip("0").rstrip("."), match[0])
 
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.S)
     return re.sub(r' (?:d|x|y)="[^"]*"', coordinates, svg)
