@@ -7,10 +7,15 @@ import copy
 import os
 import random
 import shutil
+import socket
+import subprocess
+import sys
+import time
+from urllib.request import urlopen
 
 import pytest
 
-from small_book import REFERENCES, build, make, site, write_chapter, write_toc
+from small_book import REFERENCES, build, make, page, site, write_chapter, write_toc
 
 
 class Writer:
@@ -113,15 +118,53 @@ def test_a_build_after_edits_is_a_build_from_nothing(first, tmp_path, seed):
     writer, done = copy.deepcopy(first), []
     writer.random = random.Random(seed)
     writer.folder = shutil.copytree(first.folder, tmp_path / "book", symlinks=True)
-    for _ in range(3):
+    for _ in range(4):
         done += [writer.edit(), writer.edit()]
         code, output = build(writer.folder)
         assert code == 0, (done, output)
-    done += [writer.edit(), writer.edit()]
-    code, output = build(writer.folder)
-    assert code == 0, (done, output)
-    shutil.copytree(writer.folder, tmp_path / "fresh", symlinks=True, ignore=shutil.ignore_patterns("_build"))
-    code, output = build(tmp_path / "fresh")
+    assert differing(writer.folder, tmp_path / "fresh") == [], done
+
+
+def differing(edited, new):
+    """The files in which the built site differs from one that is built from nothing of the same sources."""
+    shutil.copytree(edited, new, symlinks=True, ignore=shutil.ignore_patterns("_build"))
+    code, output = build(new)
     assert code == 0, output
-    edited, fresh = site(writer.folder), site(tmp_path / "fresh")
-    assert [name for name in sorted({*edited, *fresh}) if edited.get(name) != fresh.get(name)] == [], done
+    edited, new = site(edited), site(new)
+    return [name for name in sorted({*edited, *new}) if edited.get(name) != new.get(name)]
+
+
+def test_what_is_served_while_one_writes_is_a_build_from_nothing(first, tmp_path):
+    """After edits of words, of a quoted number, of the order and the names, and after one that fails and is mended."""
+    writer = copy.deepcopy(first)
+    writer.random, writer.folder = random.Random(0), shutil.copytree(first.folder, tmp_path / "book", symlinks=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with open(tmp_path / "log", "w") as log:
+        server = subprocess.Popen([sys.executable, "-m", "book.steps.serve", str(port)], cwd=writer.folder, stdout=log, stderr=log)
+
+    def until(condition):
+        while not condition():
+            time.sleep(0.2)
+            assert server.poll() is None and log_of_failures() < 2, (tmp_path / "log").read_text()
+
+    def log_of_failures():
+        return (tmp_path / "log").read_text().count("was not built")
+
+    try:
+        for edits in ("words", "value reorder rename"):
+            for edit in edits.split():
+                getattr(writer, edit)()
+            writer.chapters[writer.order[0]]["words"] = f"The last words: {edits}."
+            writer.write()
+            until(lambda: f"The last words: {edits}." in page(writer.folder, writer.order[0]))
+            if edits == "words":
+                write_chapter(writer.folder, writer.order[1], "print('fine')", "See {ref}`nowhere`.")
+                until(log_of_failures)
+        shown = urlopen(f"http://127.0.0.1:{port}/chapters/{writer.order[0]}.html").read().decode()
+        assert "The last words: value" in shown
+    finally:
+        server.terminate()
+        server.wait()
+    assert differing(writer.folder, tmp_path / "fresh") == []

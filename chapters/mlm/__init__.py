@@ -7,21 +7,14 @@ from .design import MissingRows
 from .explained import design_effect, icc, r_squared, reliability, variance_partition, variance_reduction
 from .figures import use_course_style
 from .fit import MixedResults, SingularFit, mixedlm
-from .inference import (
-    bootstrap,
-    bootstrap_test,
-    joint_tests,
-    likelihood_ratio,
-    refit,
-    satterthwaite,
-    simulate,
-)
+from .inference import joint_tests, likelihood_ratio, satterthwaite
 from .intervals import variance_intervals
 from .likelihood import Certificate, NotCertified
 from .means import marginal_means, pairwise
 from .notebook import glue, show
 from .power import Plan, plan, power
 from .prediction import blups, predict
+from .simulation import bootstrap, bootstrap_test, refit, simulate
 from .tables import coefficients, model_table, p_value, residual_quantiles
 
 __version__ = "0.1.0"  # as in CITATION.cff

@@ -35,9 +35,10 @@ from .checks import (
 from .design import Design, by_hand, by_patsy
 from .formulas import listed, parse
 from .fit import MixedResults
-from .inference import bar, draw, mixture_p, refits, variance_and_df
+from .inference import mixture_p, variance_and_df
 from .likelihood import Products, deviance, root
 from .search import check_identified
+from .simulation import bar, draw, refits
 from .means import predictors
 
 BATCH = 25  # draws that share their predictors and are fitted in one array operation

@@ -102,7 +102,7 @@ def test_which_tau11_is_found_with_another_seed():
     cwc, raw = fit(BOTH, "~ ses_cwc"), fit(MUNDLAK, "~ ses")
     for truth in (cwc, raw):
         y = mlm.simulate(truth, 150, seed=7)
-        by_cwc, by_raw = mlm.inference.refit(cwc, y)["ses_cwc Var"], mlm.inference.refit(raw, y)["ses Var"]
+        by_cwc, by_raw = mlm.refit(cwc, y)["ses_cwc Var"], mlm.refit(raw, y)["ses Var"]
         assert by_cwc.mean() == pytest.approx(truth.tau[1, 1], abs=3 * by_cwc.std() / np.sqrt(150))
         gap = by_raw - by_cwc
         assert (gap.mean() < -4 * gap.std() / np.sqrt(150)) == (truth is cwc)
@@ -114,7 +114,7 @@ def test_the_difference_seen_is_rarer_in_the_second_world_with_another_seed():
     seen, as_low = raw.tau[1, 1] - cwc.tau[1, 1], []
     for truth in (cwc, raw):
         y = mlm.simulate(truth, 600, seed=8)
-        gap = mlm.inference.refit(raw, y)["ses Var"] - mlm.inference.refit(cwc, y)["ses_cwc Var"]
+        gap = mlm.refit(raw, y)["ses Var"] - mlm.refit(cwc, y)["ses_cwc Var"]
         as_low.append((gap <= seen).mean())
     # .08 and .01 with Monte-Carlo errors of .011 and .004
     assert 0.04 < as_low[0] < 0.12 and as_low[1] < 0.03 and as_low[0] > as_low[1] + 0.03

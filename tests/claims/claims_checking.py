@@ -146,7 +146,7 @@ def test_the_limits_alone_make_no_difference_of_slopes(seed):
     score = hsb()["mathach"]
     equal = fit("mathach ~ meanses + schtype + ses_cwc", "~ ses_cwc")
     cut = mlm.simulate(equal, 20, seed=seed).clip(score.min(), score.max())
-    made = mlm.inference.refit(full(), cut)["schtype:ses_cwc"]
+    made = mlm.refit(full(), cut)["schtype:ses_cwc"]
     assert abs(made.mean()) < 0.3 < 1.5 < abs(full().fe_params.filter(like="schtype:ses").iloc[0])
 
 
@@ -159,7 +159,7 @@ def test_compression_alone_makes_little_difference_of_slopes(seed):
     equal = mlm.mixedlm("log_odds ~ meanses + schtype + ses_cwc", hsb().assign(log_odds=np.log(share / (1 - share))),
                         "schid", "~ ses_cwc")
     drawn = bottom + height / (1 + np.exp(-mlm.simulate(equal, 20, seed=seed)))
-    made = mlm.inference.refit(full(), drawn)["schtype:ses_cwc"]
+    made = mlm.refit(full(), drawn)["schtype:ses_cwc"]
     assert abs(made.mean()) < 0.3 < 1.5 < abs(full().fe_params.filter(like="schtype:ses").iloc[0])
 
 

@@ -163,7 +163,7 @@ def test_ml_variances_are_too_small_with_few_groups(seed):
     restricted, full = (mlm.mixedlm(formula, few(), "schid", reml=reml) for reml in (True, False))
     assert mlm.mixedlm(formula, few(), "schid").reml
     y = mlm.simulate(restricted, 400, seed=seed)
-    by_ml, by_reml = (mlm.inference.refit(model, y)["Intercept Var"] for model in (full, restricted))
+    by_ml, by_reml = (mlm.refit(model, y)["Intercept Var"] for model in (full, restricted))
     truth = restricted.cov_re.iloc[0, 0]
     assert by_ml.mean() < truth - 4 * by_ml.sem() and abs(by_reml.mean() - truth) < 4 * by_reml.sem()
 

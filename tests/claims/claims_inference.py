@@ -151,7 +151,7 @@ def test_the_mixture_is_nearer_but_cautious(seed):
     same = mlm.mixedlm("mathach ~ ses_cwc", small, "schid", reml=False)
     slope = mlm.mixedlm("mathach ~ ses_cwc", small, "schid", "~ ses_cwc", reml=False)
     y = mlm.simulate(same, 300, seed=seed)
-    statistic = 2 * (mlm.inference.refit(slope, y)["llf"] - mlm.inference.refit(same, y)["llf"])
+    statistic = 2 * (mlm.refit(slope, y)["llf"] - mlm.refit(same, y)["llf"])
     naive = (stats.chi2.sf(statistic, 2) < 0.05).mean()
     mixed = np.mean([mlm.inference.mixture_p(value, 2) < 0.05 for value in statistic])
     assert naive <= mixed < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300) and naive < 0.05

@@ -66,7 +66,7 @@ def test_units():
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
 def test_estimates_of_a_variance_that_is_zero(seed):
     """None is below 0, where a normal distribution with their mean and SD would have many; they are skewed."""
-    estimates = mlm.inference.refit(model(), mlm.simulate(fit("mathach ~ ses"), 60, seed=seed))["ses Var"]
+    estimates = mlm.refit(model(), mlm.simulate(fit("mathach ~ ses"), 60, seed=seed))["ses Var"]
     assert estimates.min() >= 0 and estimates.skew() > 1 and estimates.mean() < estimates.std()
 
 

@@ -57,7 +57,7 @@ def test_what_sampling_loses_tau00_gains():
 @pytest.mark.claim("If slopes do differ, its standard error treats the slope of 160 schools as better known than it is.")
 def test_the_standard_error_of_one_slope_is_too_small_where_slopes_vary():
     varying = fit(ANCOVA, "~ ses_cwc")
-    estimates = mlm.inference.refit(fit(ANCOVA), mlm.simulate(varying, 600, seed=1))["ses_cwc"]
+    estimates = mlm.refit(fit(ANCOVA), mlm.simulate(varying, 600, seed=1))["ses_cwc"]
     # the Monte-Carlo error of a standard deviation from 600 draws is 3 %
     assert estimates.std() > 1.08 * fit(ANCOVA).bse_fe["ses_cwc"]
     assert estimates.std() == pytest.approx(varying.bse_fe["ses_cwc"], rel=0.1)

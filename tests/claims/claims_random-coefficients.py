@@ -86,7 +86,7 @@ def test_with_one_slope_for_all_the_mixture_rejects_as_often_as_it_says():
     data["y"] = u + (1 + slopes) * data["x"] + rng.normal(size=J * n)
     small, large = (mlm.mixedlm("y ~ x", data, "school", r) for r in (None, "~ x"))
     y = mlm.simulate(small, 800, seed=2)
-    drawn, flat = mlm.inference.refit(large, y), mlm.inference.refit(small, y)
+    drawn, flat = mlm.refit(large, y), mlm.refit(small, y)
     statistic = np.maximum(2 * (drawn["llf"] - flat["llf"]), 0)
     naive = stats.chi2.sf(statistic, 2)
     mixture = (naive + stats.chi2.sf(statistic, 1)) / 2

@@ -73,9 +73,9 @@ def test_data_with_unequal_slopes_give_singular_fits():
         warnings.simplefilter("ignore", mlm.SingularFit)
         few = mlm.mixedlm("mathach ~ ses_cwc", some, "schid", re_formula="~ ses_cwc")
     true = best().cov_re.to_numpy()
-    y = mlm.inference.draw(few.design, best().fe_params.to_numpy(), np.linalg.cholesky(true / best().scale), best().scale,
+    y = mlm.simulation.draw(few.design, best().fe_params.to_numpy(), np.linalg.cholesky(true / best().scale), best().scale,
                            200, np.random.default_rng(1))
-    found = mlm.inference.refit(few, y)
+    found = mlm.refit(few, y)
     determinant = found["Intercept Var"] * found["ses_cwc Var"] - found["Intercept x ses_cwc Cov"] ** 2
     assert true[1, 1] > 0.5 and (determinant < 1e-3).mean() > 0.15
 
