@@ -195,7 +195,7 @@ def solve(T, data):
 def profile(T, data, reml):
     """The deviance at T, with what it was computed from: M^-1 Z'[Z X y], coef, r2, R and R'^-1."""
     p, q, lead = data.p, data.q, T.shape[:-2]
-    df = data.n - p * reml
+    df, J = data.n - p * reml, data.groups.shape[-3]
     WC, log_det = solve(T, data)
     if q == 1:  # nothing is subtracted
         C = WC[..., 0, 1:]
