@@ -46,4 +46,5 @@ def test_the_site_offers_what_it_has(site):
         offered = set(re.findall(rf'href="{re.escape(up)}(downloads/[^"]+)"', text))
         assert offered == {address for address in OFFERED if (site / address).exists()}, page
     assert "downloads/multilevel-notebooks.zip" in (site / "index.html").read_text("utf-8")
-    assert {path.relative_to(site).as_posix() for path in (site / "downloads").iterdir()} <= set(OFFERED)
+    for_class = set(re.findall(r'href="\.\./(downloads/[^"]+)"', (site / "chapters/instructors.html").read_text("utf-8")))
+    assert {path.relative_to(site).as_posix() for path in (site / "downloads").iterdir()} <= {*OFFERED, *for_class}

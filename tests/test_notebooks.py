@@ -62,7 +62,7 @@ def test_a_notebook_of_a_fork_fetches_what_it_needs():
     """One visible cell, for Colab and the like; without an address there is nothing to fetch from."""
     values = glued_values(read_executed(ROOT / "chapters/residuals.md").cells)
     for address in ("https://example.org/fork", ""):
-        text = notebooks.to_notebook(ROOT / "chapters/residuals.md", values, {}, address)
+        text = notebooks.to_notebook((ROOT / "chapters/residuals.md").read_text("utf-8"), values, {}, address)
         cell = nbformat.reads(text, as_version=4).cells[0]
         assert (cell.cell_type == "code") == bool(address)
         assert not address or cell.source.startswith(FETCH) and f"{address} course" in cell.source

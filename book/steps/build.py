@@ -15,18 +15,21 @@ import sys
 import time
 from pathlib import Path
 
-from book.steps import notebooks, slides
+from book.steps import classroom, notebooks, slides
 from book.steps.finish import finish_pages
 from book.workspace import (BUILT, DECK, PDFS, PICTURES, ROOT, SITE, SITE_KEY, WORK, course_notebooks, execute,
                             pdf_key, prepare, read_pages, run_sphinx, site_key, turn)
 
 
 def add_extras(site: Path) -> None:
-    """Put beside the chapters what is made from the same sources: slides, notebooks to run at home, PDFs if they are of these sources."""
+    """Put beside the chapters what is made from the same sources: slides, notebooks to run at home and for a class, PDFs if they are of these sources."""
     if DECK.exists():
         slides.write_deck(site / "slides", book="../")
-        notebooks.pack(site / "downloads" / "multilevel-notebooks.zip")
-        add_pdfs(site / "downloads")
+        downloads = site / "downloads"
+        downloads.mkdir()
+        notebooks.pack(downloads / "multilevel-notebooks.zip")
+        classroom.pack(downloads / "multilevel-class.zip", downloads / "multilevel-instructors.zip")
+        add_pdfs(downloads)
 
 
 def add_pdfs(folder: Path) -> None:

@@ -8,7 +8,10 @@ byte for byte, whenever its contents are.
 import json
 import re
 import zipfile
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 import jupytext
 import nbformat
@@ -63,9 +66,9 @@ def boxes_in_colons(text: str) -> str:
     return re.sub(r"^(`{3,})(\{(?!code-cell)[\w-]+\}.*?)^\1\s*$", r":::\2:::", text, flags=re.M | re.S)
 
 
-def to_notebook(chapter: Path, values: dict, titles: dict, address: str) -> str:
-    """A chapter as a notebook without outputs, as JSON."""
-    notebook = jupytext.read(chapter)
+def to_notebook(text: str, values: dict, titles: dict, address: str) -> str:
+    """A chapter's text as a notebook without outputs, as JSON."""
+    notebook = jupytext.reads(text, "md")
     if address:
         notebook.cells.insert(0, nbformat.v4.new_code_cell(FETCH.format(branch=NOTEBOOKS_BRANCH, address=address)))
     for number, cell in enumerate(notebook.cells):
@@ -76,33 +79,47 @@ def to_notebook(chapter: Path, values: dict, titles: dict, address: str) -> str:
     return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
-def course_files(address: str) -> dict[str, str]:
-    """Every file that it takes to run the chapters, by its path; `address` is the repository's, or empty."""
+@cache
+def quoted() -> tuple[dict[str, dict], dict[str, str]]:
+    """What texts quote: the numbers by chapter, each with those of the others, and the titles by label."""
     titles = {label: title for path in (ROOT / "chapters").glob("*.md")
               for label, title in re.findall(r"^\(([\w-]+)\)=\n#+ (.+)$", path.read_text("utf-8"), flags=re.M)}
-    values = {chapter.name: glued_values(read_executed(chapter).cells) for chapter in chapters()}
-    elsewhere = {f"{name}::{key}": value for name, glued in values.items() for key, value in glued.items()}
+    values = {chapter: glued_values(read_executed(chapter).cells) for chapter in chapters()}
+    elsewhere = {f"{chapter.name}::{key}": value for chapter, glued in values.items() for key, value in glued.items()}
+    return {chapter.stem: elsewhere | glued for chapter, glued in values.items()}, titles
+
+
+def course_files(address: str, change: Callable[[str], str] = str) -> dict[str, str]:
+    """Every file that it takes to run the chapters, by its path.
+
+    `address` is the repository's, or empty; `change` is made in each chapter's text before.
+    """
+    values, titles = quoted()
     files = {"README.md": README, "requirements.txt": (ROOT / "binder/requirements.txt").read_text("utf-8")}
     for chapter in chapters():
-        files[f"chapters/{chapter.stem}.ipynb"] = to_notebook(chapter, elsewhere | values[chapter.name], titles, address)
+        text = change(chapter.read_text("utf-8"))
+        files[f"chapters/{chapter.stem}.ipynb"] = to_notebook(text, values[chapter.stem], titles, address)
     for path in [*(ROOT / "chapters/mlm").glob("*.py"), *(ROOT / "chapters/r").glob("*"), ROOT / "data/hsb.csv",
                  ROOT / "data/README.md", ROOT / "LICENSE", ROOT / "LICENSE-TEXT"]:
         files[path.relative_to(ROOT).as_posix()] = path.read_text("utf-8")
     return files
 
 
-def write_archive(files: dict[str, str], target: Path) -> None:
-    """Write the files as a zip archive."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+def write_archive(files: dict[str, str | bytes], target: Path | BinaryIO, folder: str = FOLDER + "/") -> None:
+    """Write the files as a zip archive, in a folder of it."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(files):
-            entry = zipfile.ZipInfo(f"{FOLDER}/{name}")  # dated 1980
+            entry = zipfile.ZipInfo(folder + name)  # dated 1980
             entry.external_attr = 0o644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, files[name])
 
 
+def address() -> str:
+    """The repository that _config.yml names, or nothing."""
+    return yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["repository"]["url"]
+
+
 def pack(target: Path) -> None:
-    """Write the archive of the course, whose notebooks name the repository of _config.yml."""
-    address = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["repository"]["url"]
-    write_archive(course_files(address), target)
+    """Write the archive of the course."""
+    write_archive(course_files(address()), target)
