@@ -30,7 +30,7 @@ sys.path.insert(0, str(HERE.parent / "chapters"))
 from mlm.data import load_hsb  # noqa: E402
 from mlm.fit import mixedlm  # noqa: E402
 from mlm.inference import bootstrap  # noqa: E402
-from mlm.power import power  # noqa: E402
+from mlm.planning import power  # noqa: E402
 
 MODELS = {
     "null": ("mathach ~ 1", "1"),

@@ -15,17 +15,18 @@ import sys
 import time
 from pathlib import Path
 
-from book.steps import notebooks, slides
+from book.steps import notebooks, slides, wheel
 from book.steps.finish import finish_pages
 from book.workspace import (BUILT, DECK, PDFS, PICTURES, ROOT, SITE, SITE_KEY, WORK, course_notebooks, execute,
                             pdf_key, prepare, read_pages, run_sphinx, site_key, turn)
 
 
 def add_extras(site: Path) -> None:
-    """Put beside the chapters what is made from the same sources: slides, notebooks to run at home, PDFs if they are of these sources."""
+    """Put beside the chapters what is made from the same sources: slides, notebooks to run at home, the helper package, PDFs if they are of these sources."""
     if DECK.exists():
         slides.write_deck(site / "slides", book="../")
         notebooks.pack(site / "downloads" / "multilevel-notebooks.zip")
+        wheel.pack(site / "downloads")
         add_pdfs(site / "downloads")
 
 
