@@ -29,7 +29,7 @@ sys.path.insert(0, str(HERE.parent / "chapters"))
 
 from mlm.data import load_hsb  # noqa: E402
 from mlm.fit import mixedlm  # noqa: E402
-from mlm.power import power  # noqa: E402
+from mlm.planning import power  # noqa: E402
 from mlm.simulation import bootstrap  # noqa: E402
 
 MODELS = {

@@ -42,6 +42,7 @@ PICTURES = BUILT / "pictures"
 PDFS = BUILT / "pdf"
 FRONT = ROOT / "book" / "front"
 DECK = ROOT / "slides" / "deck.md"
+WHEEL = "mlm_course-{}-py3-none-any.whl".format(yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["version"])
 NOTEBOOKS_BRANCH = "notebooks"  # of the repository: the chapters as notebooks, for Colab, which opens nothing else
 
 
@@ -64,7 +65,7 @@ def digest(paths: Iterable[Path]) -> str:
 
 def execution_key() -> str:
     """Hash of everything, but a chapter's own code, that its outputs depend on."""
-    return sys.version + digest([*files(ROOT / "chapters/mlm"), ROOT / "data/hsb.csv", ROOT / "requirements.lock"])
+    return sys.version + digest([*files(ROOT / "chapters/mlm"), *sorted((ROOT / "data").glob("*.csv")), ROOT / "requirements.lock"])
 
 
 def page_keys() -> dict[str, str]:
@@ -84,7 +85,7 @@ def pdf_key() -> str:
 
 def site_key() -> str:
     """Hash of all that the site is made from."""
-    return pdf_key() + digest(files(ROOT / "book", ROOT / "data/README.md", ROOT / "binder/requirements.txt",
+    return pdf_key() + digest(files(ROOT / "book", ROOT / "data", ROOT / "binder/requirements.txt", ROOT / "pyproject.toml",
                                     ROOT / "LICENSE", ROOT / "LICENSE-TEXT", *PDFS.glob("*.pdf")))
 
 

@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "chapters"))
 sys.path.insert(0, str(ROOT / "tests"))
 
 import mlm  # noqa: E402
-from mlm.describe import center_within  # noqa: E402
+from mlm.description import center_within  # noqa: E402
 from mlm.fit import SingularFit, mixedlm  # noqa: E402
 from test_fit import FITS, LME4, MODELS, fits, hsb, simulate  # noqa: E402, F401
 

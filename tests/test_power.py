@@ -17,7 +17,7 @@ from scipy import stats
 import mlm
 from mlm.inference import likelihood_ratio, satterthwaite
 from mlm.likelihood import root
-from mlm.power import BATCH, Plan, _batch, _estimable, _seeds, _share
+from mlm.planning import BATCH, Plan, _batch, _estimable, _seeds, _share
 
 ROOT = Path(__file__).resolve().parents[1]
 LME4 = json.loads((ROOT / "tests/reference/power.json").read_text())
@@ -175,7 +175,7 @@ def test_the_chapters_dask_code_runs_on_a_cluster(cluster, forty):
     client = names["client"]
     try:
         assert len(client.scheduler_info()["workers"]) == 2
-        homes = client.run(lambda: sys.modules["mlm.power"].__file__)  # the copy that was sent, on both
+        homes = client.run(lambda: sys.modules["mlm.planning"].__file__)  # the copy that was sent, on both
         assert len(homes) == 2 and all("mlm.zip" in home for home in homes.values())
         here = mlm.power(fit, "catholic", **names["designs"], jobs=1)
         pd.testing.assert_frame_equal(names["table"], here, rtol=1e-12)
@@ -197,7 +197,7 @@ def test_a_local_cluster_gives_the_same(forty):
     with (LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client,
           joblib.parallel_config("dask")):
         there = mlm.power(forty, "schtype", 20, draws=200)
-        loaded = client.run(lambda: "mlm.power" in sys.modules)
+        loaded = client.run(lambda: "mlm.planning" in sys.modules)
     assert len(loaded) == 2 and all(loaded.values())
     pd.testing.assert_frame_equal(there, mlm.power(forty, "schtype", 20, draws=200, jobs=1), rtol=1e-12)
 

@@ -3,7 +3,7 @@
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from book.workspace import NOTEBOOKS_BRANCH
+from book.workspace import NOTEBOOKS_BRANCH, WHEEL
 
 # What the download menu of every page offers besides the page itself: address, words, icon. An item whose
 # file is not on the site, such as a PDF where there is no TeX, is left out of the finished page.
@@ -11,6 +11,7 @@ MENU = [
     ("downloads/multilevel-handout.pdf", "The book (.pdf)", "fas fa-book"),
     ("downloads/multilevel-slides.pdf", "The slides (.pdf)", "fas fa-file-pdf"),
     ("downloads/multilevel-notebooks.zip", "All notebooks (.zip)", "fas fa-box-archive"),
+    (f"downloads/{WHEEL}", "The package mlm (.whl)", "fas fa-cube"),
 ]
 
 

@@ -15,20 +15,24 @@ import sys
 import time
 from pathlib import Path
 
-from book.steps import classroom, notebooks, slides
+from book.steps import classroom, notebooks, slides, wheel
 from book.steps.finish import finish_pages
 from book.workspace import (BUILT, DECK, PDFS, PICTURES, ROOT, SITE, SITE_KEY, WORK, course_notebooks, execute,
                             pdf_key, prepare, read_pages, run_sphinx, site_key, turn)
 
 
 def add_extras(site: Path) -> None:
-    """Put beside the chapters what is made from the same sources: slides, notebooks to run at home and for a class, PDFs if they are of these sources."""
+    """Put beside the chapters what is made from the same sources.
+
+    Slides, notebooks to run at home and for a class, the helper package, and the PDFs if they are of these sources.
+    """
     if DECK.exists():
         slides.write_deck(site / "slides", book="../")
         downloads = site / "downloads"
         downloads.mkdir()
         notebooks.pack(downloads / "multilevel-notebooks.zip")
         classroom.pack(downloads / "multilevel-class.zip", downloads / "multilevel-instructors.zip")
+        wheel.pack(downloads)
         add_pdfs(downloads)
 
 

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-PATH = Path(__file__).resolve().parents[2] / "data" / "hsb.csv"
+# Beside the package where it is installed (pyproject.toml puts them there), beside the chapters in the course.
+_HERE = Path(__file__).resolve().parent
+FOLDER = next((folder for folder in [_HERE / "datasets"] if folder.is_dir()), _HERE.parents[1] / "data")
+PATH, MESSY = FOLDER / "hsb.csv", FOLDER / "messy.csv"  # the second is simulated, with faults to find
 SHA256 = "18ad76d324d3f2a9ca4cc27b5dbcc87d650d84482442c5824854c81e2b86c095"
 ROWS, COLUMNS = 7185, ["schid", "minority", "female", "ses", "mathach", "size", "schtype", "meanses"]
 LABELS = {

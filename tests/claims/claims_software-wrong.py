@@ -10,6 +10,7 @@ from statsmodels.regression.mixed_linear_model import MixedLMParams
 import mlm
 from course import fit, hsb
 from mlm.likelihood import certify, deviance
+from mlm.simulation import draw
 
 NOT_COMPUTED = {
     "That is what the optimizer says of itself": "advice; that a converged fit can be wrong is tested below",
@@ -73,7 +74,7 @@ def test_data_with_unequal_slopes_give_singular_fits():
         warnings.simplefilter("ignore", mlm.SingularFit)
         few = mlm.mixedlm("mathach ~ ses_cwc", some, "schid", re_formula="~ ses_cwc")
     true = best().cov_re.to_numpy()
-    y = mlm.simulation.draw(few.design, best().fe_params.to_numpy(), np.linalg.cholesky(true / best().scale), best().scale,
+    y = draw(few.design, best().fe_params.to_numpy(), np.linalg.cholesky(true / best().scale), best().scale,
                            200, np.random.default_rng(1))
     found = mlm.refit(few, y)
     determinant = found["Intercept Var"] * found["ses_cwc Var"] - found["Intercept x ses_cwc Cov"] ** 2
