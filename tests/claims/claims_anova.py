@@ -60,7 +60,7 @@ def test_more_schools_narrow_the_interval_and_not_the_range():
     assert many[1] < 0.1 * many[0]
 
 
-@pytest.mark.claim("A variance can't be below 0, so half of the usual *p* value is the right one when $\\tau_{00}$ is tested alone.",
+@pytest.mark.claim("A variance can't be below 0, so when $\\tau_{00}$ is tested alone, the *p* value of the likelihood ratio is about half of what the plain chi-square gives.",
                    "A variance ends at 0. Near this end neither the chi-square nor the normal distribution applies.")
 def test_the_halved_p_value_rejects_as_often_as_it_says():
     rng, J, n = np.random.default_rng(2), 80, 10

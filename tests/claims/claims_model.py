@@ -108,9 +108,11 @@ def test_reml_and_ml():
     assert (ratio[:2] < 1).all() and (np.abs(ratio - 1) < 0.05).all()
 
 
-@pytest.mark.claim("so the data don't say at which end schools differ more.")
+@pytest.mark.claim("so the data don't say at which end schools differ more.", "an estimate so uncertain that not even its sign is known.")
 def test_covariance_is_uncertain():
     assert abs(model().cov_re.iloc[0, 1]) < model().bse_re["Intercept x ses Cov"]
+    correlation = mlm.variance_intervals(model()).loc["cor Intercept ses"]
+    assert correlation["lower"] < 0 < correlation["upper"]
 
 
 @pytest.mark.claim("| Symbol | Meaning | Estimate | Unit | In the result |")

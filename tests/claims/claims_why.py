@@ -52,9 +52,12 @@ def test_unbiased(seed):
     assert abs(difference.mean()) < 4 * stats.sem(difference)
 
 
-@pytest.mark.claim("Students of one school tend to be alike, so they carry less information about schools than the same number of independent students.")
-def test_information_about_schools():
+@pytest.mark.claim("Students of one school tend to be alike, so they tell less about an overall mean, or about the effect of a school's property, than the same number of independent students.")
+def test_what_students_of_a_school_tell_less_about():
     assert fit("mathach ~ 1").bse_fe.iloc[0] > 2 * hsb()["mathach"].sem()
+    assert fit("mathach ~ schtype").bse_fe["schtype"] > 2 * smf.ols("mathach ~ schtype", hsb()).fit().bse["schtype"]
+    # not about their own school: the more alike, the more reliable is its mean
+    assert mlm.reliability(fit("mathach ~ 1")).mean().iloc[0] > mlm.reliability(fit("mathach ~ meanses")).mean().iloc[0]
 
 
 @pytest.mark.claim("For school-level predictors the naive standard error is too small by about the square root of",
@@ -174,7 +177,10 @@ def test_shuffles(seed):
 
 @pytest.mark.claim("the same achievement is a different rank in different schools")
 def test_fish():
-    data = hsb().assign(below=hsb().groupby("schid", observed=True)["mathach"].rank(method="min", pct=True))
+    schools = hsb().groupby("schid", observed=True)["mathach"]
+    # nobody stands above themselves: of the others, so that the first of a school stands above all of them
+    data = hsb().assign(below=(schools.rank(method="min") - 1) / (schools.transform("size") - 1))
+    assert data["below"].min() == 0 and data["below"].max() == 1
     quarter = pd.qcut(data.groupby("schid", observed=True)["mathach"].mean(), 4, labels=False)
     average = data[(data["mathach"] - data["mathach"].mean()).abs() < 0.5]
     medians = average.groupby(average["schid"].map(quarter).astype(int))["below"].median()

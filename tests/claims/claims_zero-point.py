@@ -36,6 +36,14 @@ def test_one_number_changes_nothing_and_a_number_for_each_school_changes_the_slo
     assert change[0] < -0.1 and abs(change[1]) < 1e-8
 
 
+@pytest.mark.claim("Raw SES also accounts for some of the differences between schools, which `ses_cwc` leaves to")
+def test_the_deviance_is_larger_by_either_method_because_of_what_is_left_between_schools():
+    for reml in (True, False):
+        raw, cwc = (fit(f"mathach ~ {name}", reml=reml) for name in ("ses", "ses_cwc"))
+        assert -2 * cwc.llf > -2 * raw.llf + 70
+        assert raw.tau[0, 0] < 0.6 * cwc.tau[0, 0] and raw.scale == pytest.approx(cwc.scale, rel=1e-3)
+
+
 @pytest.mark.claim("With `ses_cwc` the slope compares students of the same school, the intercepts are the schools' means, and nothing between schools is adjusted.",
                    "The mean achievement of the school.",
                    "Centered within schools, SES adjusts nothing between schools.")
