@@ -10,6 +10,7 @@ from pathlib import Path
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from book.steps.search import definitions, write_search
 from book.steps.styles import join_styles, remove_unused, shorten_pictures, strip_scripts
 
 # Before the first paint: the reader's theme, so that a dark page doesn't flash white, and whether
@@ -27,11 +28,7 @@ def add_cards(pages: dict[str, LexborHTMLParser]) -> None:
     """
     known = {}
     for page in pages.values():
-        for meaning in page.css("dl.glossary > dd"):
-            terms, before = [], meaning.prev
-            while before and before.tag != "dd":
-                terms = [before] * (before.tag == "dt") + terms
-                before = before.prev
+        for terms, meaning in definitions(page):
             names = ", ".join(unlinked(term).strip() for term in terms)
             known |= {term.id: f"<p><strong>{names}</strong></p>{unlinked(meaning)}" for term in terms}
         for equation in page.css("div.math[id^=equation-]"):
@@ -53,6 +50,19 @@ def unlinked(node: LexborNode) -> str:
         link.decompose()
     copy.unwrap_tags(["a"])
     return copy.css_first("dt, dd, div").inner_html
+
+
+def add_alphabet(page: LexborHTMLParser) -> None:
+    """Lead from above the glossary to the first term of each letter."""
+    for glossary in page.css("dl.glossary"):
+        first = {}
+        for term in glossary.css("dt"):
+            first.setdefault(term.text().strip()[0].upper(), term.id)
+        letters = "".join(f'<li><a href="#{term}">{letter}</a></li>' for letter, term in sorted(first.items()))
+        alphabet = page.create_node("nav")
+        alphabet.attrs["class"], alphabet.attrs["aria-label"] = "az", "A to Z"
+        alphabet.inner_html = f"<ul>{letters}</ul>"
+        glossary.insert_before(alphabet)
 
 
 def leave_out_missing(page: LexborHTMLParser, site: Path) -> None:
@@ -109,6 +119,18 @@ def mend(page: LexborHTMLParser) -> None:
             del button.attrs[name]
     for sidebar in page.css("#pst-primary-sidebar"):  # the course's name stands outside of any landmark
         sidebar.attrs["role"], sidebar.attrs["aria-label"] = "complementary", "The course"
+    for side, name in {"primary": "Chapters", "secondary": "On this page"}.items():
+        for button in page.css(f"button.{side}-toggle"):
+            button.attrs["title"] = button.attrs["aria-label"] = name
+            sidebar = page.css_first(f"#pst-{side}-sidebar")
+            closing = page.create_node("button")
+            closing.attrs["class"], closing.attrs["aria-label"], closing.attrs["type"] = "drawer-close btn", f"Close: {name}", "button"
+            closing.inner_html = '<i class="fa-solid fa-xmark"></i>'
+            sidebar.first_child.insert_before(closing)
+    for body in page.css("body[data-bs-spy]"):  # course.js marks the contents
+        del body.attrs["data-bs-spy"]
+    for link in page.css("nav.bd-links a.current"):
+        link.attrs["aria-current"] = "page"
     for given_up in page.css("[role=doc-biblioentry], div.citation-list[role=list]"):
         del given_up.attrs["role"]
     for header in page.css("th"):
@@ -147,10 +169,12 @@ def finish_pages(site: Path) -> None:
     if not all(page.css_matches("link[href*='.css']") and page.scripts_contain("dataset.theme") for page in pages.values()):
         raise ValueError("The theme's pages have changed: book/steps/finish.py must be adapted to them.")
     strip_scripts(site)
+    write_search(site, pages)
     styles = join_styles(site, pages)
     add_cards(pages)
     for name, page in pages.items():
         leave_out_missing(page, site)
+        add_alphabet(page)
         lighten_head(page, "../" * name.count("/"), styles)
         mend(page)
         place_pictures(page, (site / name).parent)
