@@ -10,6 +10,7 @@ from pathlib import Path
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from book.steps import readable
 from book.steps.search import definitions, write_search
 from book.steps.styles import join_styles, remove_unused, shorten_pictures, strip_scripts
 
@@ -19,6 +20,9 @@ FIRST = """{const page = document.documentElement, choice = name => {try {return
     page.classList.add("js");
     const mode = page.dataset.mode = choice("mode") || "auto";
     page.dataset.theme = mode != "auto" ? mode : matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";}"""
+
+UNUSED = ("fontawesome", "sphinx_highlight")  # icons are a font; search leads to sections
+NEEDED = {"clipboard": ".highlight", "copybutton": ".highlight", "design-tabs": ".sd-tab-set"}  # scripts, and what they serve
 
 
 def add_cards(pages: dict[str, LexborHTMLParser]) -> None:
@@ -50,19 +54,6 @@ def unlinked(node: LexborNode) -> str:
         link.decompose()
     copy.unwrap_tags(["a"])
     return copy.css_first("dt, dd, div").inner_html
-
-
-def add_alphabet(page: LexborHTMLParser) -> None:
-    """Lead from above the glossary to the first term of each letter."""
-    for glossary in page.css("dl.glossary"):
-        first = {}
-        for term in glossary.css("dt"):
-            first.setdefault(term.text().strip()[0].upper(), term.id)
-        letters = "".join(f'<li><a href="#{term}">{letter}</a></li>' for letter, term in sorted(first.items()))
-        alphabet = page.create_node("nav")
-        alphabet.attrs["class"], alphabet.attrs["aria-label"] = "az", "A to Z"
-        alphabet.inner_html = f"<ul>{letters}</ul>"
-        glossary.insert_before(alphabet)
 
 
 def leave_out_missing(page: LexborHTMLParser, site: Path) -> None:
@@ -102,7 +93,8 @@ def lighten_head(page: LexborHTMLParser, up: str, styles: dict[str, str]) -> Non
     seen = set()
     for script in page.css("script"):
         source, code = script.attrs.get("src"), script.text().strip()
-        if "fontawesome" in (source or "") or "DOCUMENTATION_OPTIONS.pagename" in code:
+        if (any(name in (source or "") for name in UNUSED) or "DOCUMENTATION_OPTIONS.pagename" in code
+                or any(name in (source or "") and not page.css_matches(part) for name, part in NEEDED.items())):
             script.decompose()
         elif "dataset.theme" in code:
             script.inner_html = FIRST
@@ -114,32 +106,16 @@ def lighten_head(page: LexborHTMLParser, up: str, styles: dict[str, str]) -> Non
 
 def mend(page: LexborHTMLParser) -> None:
     """Mend what axe-core finds in the markup of the theme and its extensions, and small things beside."""
-    for button in page.css("button.search-button-field, details > summary[aria-label='Toggle hidden content']"):
+    for button in page.css("button.search-button-field"):
         for name in {"title", "aria-label"} & set(button.attrs):  # not what is read on it
             del button.attrs[name]
     for sidebar in page.css("#pst-primary-sidebar"):  # the course's name stands outside of any landmark
         sidebar.attrs["role"], sidebar.attrs["aria-label"] = "complementary", "The course"
-    for side, name in {"primary": "Chapters", "secondary": "On this page"}.items():
-        for button in page.css(f"button.{side}-toggle"):
-            button.attrs["title"] = button.attrs["aria-label"] = name
-            sidebar = page.css_first(f"#pst-{side}-sidebar")
-            closing = page.create_node("button")
-            closing.attrs["class"], closing.attrs["aria-label"], closing.attrs["type"] = "drawer-close btn", f"Close: {name}", "button"
-            closing.inner_html = '<i class="fa-solid fa-xmark"></i>'
-            sidebar.first_child.insert_before(closing)
-    for body in page.css("body[data-bs-spy]"):  # course.js marks the contents
-        del body.attrs["data-bs-spy"]
-    for link in page.css("nav.bd-links a.current"):
-        link.attrs["aria-current"] = "page"
     for given_up in page.css("[role=doc-biblioentry], div.citation-list[role=list]"):
         del given_up.attrs["role"]
     for header in page.css("th"):
         if not header.text().strip():
             header.replace_with(page.create_node("td"))
-    for link in page.css(".admonition-title > a"):  # "Solution to Exercise 1": the link begins with its first letter
-        if link.prev and link.prev.text() == "Solution to":
-            link.insert_before(" ")
-            link.inner_html = link.inner_html.lstrip()
     for cell in page.css("td.text"):  # a short text, such as a p value, is not broken
         if len(cell.inner_html) <= 16 and "<" not in cell.inner_html:
             del cell.attrs["class"]
@@ -170,14 +146,17 @@ def finish_pages(site: Path) -> None:
         raise ValueError("The theme's pages have changed: book/steps/finish.py must be adapted to them.")
     strip_scripts(site)
     write_search(site, pages)
-    styles = join_styles(site, pages)
     add_cards(pages)
     for name, page in pages.items():
         leave_out_missing(page, site)
-        add_alphabet(page)
-        lighten_head(page, "../" * name.count("/"), styles)
         mend(page)
+        for improve in (readable.add_alphabet, readable.name_drawers, readable.fold, readable.stack_tables, readable.break_names):
+            improve(page)
         place_pictures(page, (site / name).parent)
+        (site / name).write_text(page.html, "utf-8")  # which rules are of use is read from the files
+    styles = join_styles(site, pages)
+    for name, page in pages.items():
+        lighten_head(page, "../" * name.count("/"), styles)
         (site / name).write_text(page.html + "\n", "utf-8")
     shorten_pictures(site)
     remove_unused(site)
