@@ -305,10 +305,34 @@ def test_a_first_tap_explains_and_a_second_follows(browser, address):
     context.close()
 
 
-def test_search_finds_the_page(reader, address):
-    reader.goto(address + "search.html?q=shrinkage")
-    reader.wait_for_selector("#search-results li a")
-    assert reader.locator("#search-results li a").count() >= 1
+# What readers look for, its entry in the glossary, and where it is taught.
+SOUGHT = {"ICC": ("term-ICC", "anova"), "shrinkage": ("term-shrinkage", "shrinkage"), "lmer": ("term-lme4", "r-to-python"),
+          "random slope": ("term-random-intercept", "random-coefficients"), "p value": ("term-p-value", "inference"),
+          "SPSS": ("term-SAS", "notation"), "singular fits": ("term-singular-fit", "software-wrong"), "centring": (None, "zero-point"),
+          "ranef": (None, "notation"), "τ00": (None, "explained-variance")}
+
+
+@pytest.mark.parametrize("words", SOUGHT)
+def test_search_begins_with_what_is_meant_and_quotes_sentences(reader, site, words):
+    """From disk, on the narrowest screen: the definition, then the page that teaches it, each quoted in sentences."""
+    reader.set_viewport_size({"width": 320, "height": 800})
+    reader.goto(f"file://{site}/search.html?q={words}")
+    reader.wait_for_selector(".search-summary")
+    assert reader.evaluate("document.documentElement.scrollWidth") <= 320
+    term, page = SOUGHT[words]
+    assert [link.get_attribute("href") for link in reader.locator(".search-term a").all()] == [f"chapters/glossary.html#{term}"] * bool(term)
+    results = reader.locator(".search-list li")
+    addresses = [link.get_attribute("href") for link in results.locator("a").all()]
+    assert addresses[0].partition("#")[0] == f"chapters/{page}.html"
+    for address in addresses:
+        name, _, anchor = address.partition("#")
+        assert not anchor or f'id="{anchor}"' in (site / name).read_text("utf-8")
+    quotes = results.locator("h2 + p").all_text_contents()
+    assert len(quotes) == results.count() > 0
+    for quote in quotes:
+        assert not re.search(r"\\[A-Za-z]|[{}]|Contents|Click to|Show code| {2}|\n", quote), quote
+        assert len(quote) < 700 and (not quote or quote[-1] in ".?!)”;,…" or len(quote) < 200), quote
+    reader.set_viewport_size({"width": 1000, "height": 800})
 
 
 @pytest.mark.parametrize("wrong, right", [("chapters/residual.html", "residuals"), ("deep/in/a/glosary", "glossary")])

@@ -146,7 +146,6 @@ def violations(page, judged: set) -> list[str]:
     """
     # Folds of one name, the answers of a question, would close each other.
     page.evaluate("document.querySelectorAll('details').forEach(fold => {fold.removeAttribute('name'); fold.open = true})")
-    page.evaluate("document.querySelectorAll('.toggle-button-hidden').forEach(button => button.click())")
     broken = []
     for theme, width, whole in [("light", 1280, True), ("light", 390, False), ("dark", 390, True), ("dark", 1280, False)]:
         page.emulate_media(color_scheme=theme)

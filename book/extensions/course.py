@@ -71,7 +71,7 @@ def copy_parts(app: Sphinx, exception: Exception | None) -> None:
 def set_signs(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Give numbers quoted in the text a minus sign instead of a hyphen, and a space before the percent sign."""
     for number in doctree.findall(lambda node: isinstance(node, nodes.inline) and "pasted-text" in node["classes"]):
-        number.children = [nodes.Text(typeset(number.astext()))]
+        number[:] = [nodes.Text(typeset(number.astext()))]
 
 
 def keep_punctuation(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -88,11 +88,33 @@ def keep_punctuation(app: Sphinx, doctree: nodes.document, docname: str) -> None
             parent[at - bool(before):at + 1 + bool(after)] = list(filter(None, pieces))
 
 
+# A relation binds what it relates: "p = .005" is one word to the eye. So does the space before a percent sign.
+RELATION = re.compile(r"(?<![^\s(])(\w{1,3}) ([=<>≤≥≈]) (?=[−-]?[.\d])")
+BESIDE = re.compile(r"^ ([=<>≤≥≈]) (?=[−-]?[.\d]|$)")
+
+
+def bind_numbers(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Let no line end before a percent sign, nor inside "*p* = .005"."""
+    if app.builder.format != "html":
+        return
+    unset = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
+    for parent in {id(text.parent): text.parent for text in doctree.findall(nodes.Text)}.values():
+        for at, text in enumerate(parent.children if not isinstance(parent, unset) else ()):
+            if isinstance(text, nodes.Text):
+                before = parent[at - 1] if at else None
+                bound = RELATION.sub("\\1\u00a0\\2\u00a0", re.sub(r"(?<=\d) (?=%)", "\u00a0", text))
+                if isinstance(before, nodes.emphasis) and len(before.astext()) <= 3 or isinstance(before, nodes.math):
+                    bound = BESIDE.sub("\u00a0\\1\u00a0", bound)
+                if isinstance(before, nodes.inline) and bound.startswith(" %"):
+                    bound = "\u00a0" + bound[1:]
+                parent[at] = nodes.Text(bound)
+
+
 def set_version(app: Sphinx, config) -> None:
     """The course's version, which the footer shows, is that of CITATION.cff."""
     citation = (ROOT / "CITATION.cff").read_text("utf-8")
     config.version = config.release = re.search(r"^version: (.+)$", citation, re.MULTILINE)[1]
-    config.html_theme_options["extra_footer"] = f"<p>Version {config.release}</p>"
+    config.html_theme_options["footer_content_items"] = ["course-footer.html"]
 
 
 def not_found(app: Sphinx) -> list[tuple[str, dict, str]]:
@@ -144,6 +166,7 @@ def setup(app: Sphinx) -> dict:
     app.add_css_file("course.css")
     app.add_js_file("course.js", loading_method="defer")
     app.connect("doctree-resolved", set_signs)
+    app.connect("doctree-resolved", bind_numbers)
     app.connect("doctree-resolved", keep_punctuation)
     app.connect("build-finished", copy_parts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

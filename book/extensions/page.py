@@ -53,13 +53,30 @@ class Stills(SphinxPostTransform):
                 bundle.replace_self(element.children + picture.children)
 
 
-def place(app: Sphinx, pagename: str) -> tuple[str, int, int] | None:
-    """The part of the course that a page is in, its number there, and of how many."""
-    for part in app.env.external_site_map.root.subtrees:
+def place(app: Sphinx, pagename: str) -> tuple[int, str, list[str]] | None:
+    """The part of the course that a page is in: its number, name and pages."""
+    for number, part in enumerate(app.env.external_site_map.root.subtrees, 1):
         names = [str(item) for item in part.items]
         if part.caption and pagename in names:
-            return part.caption, names.index(pagename) + 1, len(names)
+            return number, part.caption, names
     return None
+
+
+def heading(app: Sphinx, pagename: str) -> str:
+    """What stands above a page's title: where it is in its part and, on the first one, what the part holds."""
+    where = place(app, pagename)
+    if not where:
+        return ""
+    part, caption, names = where
+    number, caption = names.index(pagename) + 1, html.escape(caption)
+    line = (f'<p class="course-place">{caption} <progress value="{number}" max="{len(names)}" '
+            f'aria-label="Chapter of this part"></progress> {number} of {len(names)}</p>')
+    if number > 1:
+        return line
+    chapters = "".join(f'<li><a href="{app.builder.get_relative_uri(pagename, name)}">{html.escape(app.env.titles[name].astext())}</a></li>'
+                       for name in names[1:])
+    return (f'<nav class="part-opening" aria-label="Part {part}"><p class="part-number">Part {part}</p><p class="part-name">{caption}</p>'
+            f'<p>After this chapter:</p><ol start="2">{chapters}</ol></nav>{line}')
 
 
 def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
@@ -73,11 +90,7 @@ def dress(app: Sphinx, pagename: str, templatename: str, context: dict, doctree:
     text = description(doctree) if doctree else f"{title}: {app.config.project}."
     context["metatags"] = context.get("metatags", "") + metatags(title, text, app.config.project, card)
     if doctree:
-        where = place(app, pagename)
-        if where:
-            caption, number, count = where
-            context["body"] = (f'<p class="course-place">{html.escape(caption)} <progress value="{number}" max="{count}" '
-                               f'aria-label="Chapter of this part"></progress> {number} of {count}</p>' + context["body"])
+        context["body"] = heading(app, pagename) + context["body"]
 
 
 def setup(app: Sphinx) -> None:

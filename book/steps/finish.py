@@ -10,6 +10,8 @@ from pathlib import Path
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from book.steps import readable
+from book.steps.search import definitions, write_search
 from book.steps.styles import join_styles, remove_unused, shorten_pictures, strip_scripts
 
 # Before the first paint: the reader's theme, so that a dark page doesn't flash white, and whether
@@ -19,6 +21,9 @@ FIRST = """{const page = document.documentElement, choice = name => {try {return
     const mode = page.dataset.mode = choice("mode") || "auto";
     page.dataset.theme = mode != "auto" ? mode : matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";}"""
 
+UNUSED = ("fontawesome", "sphinx_highlight")  # icons are a font; search leads to sections
+NEEDED = {"clipboard": ".highlight", "copybutton": ".highlight", "design-tabs": ".sd-tab-set"}  # scripts, and what they serve
+
 
 def add_cards(pages: dict[str, LexborHTMLParser]) -> None:
     """Put on each page, unseen, the terms and equations to which it refers; course.js shows them.
@@ -27,11 +32,7 @@ def add_cards(pages: dict[str, LexborHTMLParser]) -> None:
     """
     known = {}
     for page in pages.values():
-        for meaning in page.css("dl.glossary > dd"):
-            terms, before = [], meaning.prev
-            while before and before.tag != "dd":
-                terms = [before] * (before.tag == "dt") + terms
-                before = before.prev
+        for terms, meaning in definitions(page):
             names = ", ".join(unlinked(term).strip() for term in terms)
             known |= {term.id: f"<p><strong>{names}</strong></p>{unlinked(meaning)}" for term in terms}
         for equation in page.css("div.math[id^=equation-]"):
@@ -92,7 +93,8 @@ def lighten_head(page: LexborHTMLParser, up: str, styles: dict[str, str]) -> Non
     seen = set()
     for script in page.css("script"):
         source, code = script.attrs.get("src"), script.text().strip()
-        if "fontawesome" in (source or "") or "DOCUMENTATION_OPTIONS.pagename" in code:
+        if (any(name in (source or "") for name in UNUSED) or "DOCUMENTATION_OPTIONS.pagename" in code
+                or any(name in (source or "") and not page.css_matches(part) for name, part in NEEDED.items())):
             script.decompose()
         elif "dataset.theme" in code:
             script.inner_html = FIRST
@@ -104,7 +106,7 @@ def lighten_head(page: LexborHTMLParser, up: str, styles: dict[str, str]) -> Non
 
 def mend(page: LexborHTMLParser) -> None:
     """Mend what axe-core finds in the markup of the theme and its extensions, and small things beside."""
-    for button in page.css("button.search-button-field, details > summary[aria-label='Toggle hidden content']"):
+    for button in page.css("button.search-button-field"):
         for name in {"title", "aria-label"} & set(button.attrs):  # not what is read on it
             del button.attrs[name]
     for sidebar in page.css("#pst-primary-sidebar"):  # the course's name stands outside of any landmark
@@ -114,10 +116,6 @@ def mend(page: LexborHTMLParser) -> None:
     for header in page.css("th"):
         if not header.text().strip():
             header.replace_with(page.create_node("td"))
-    for link in page.css(".admonition-title > a"):  # "Solution to Exercise 1": the link begins with its first letter
-        if link.prev and link.prev.text() == "Solution to":
-            link.insert_before(" ")
-            link.inner_html = link.inner_html.lstrip()
     for cell in page.css("td.text"):  # a short text, such as a p value, is not broken
         if len(cell.inner_html) <= 16 and "<" not in cell.inner_html:
             del cell.attrs["class"]
@@ -147,13 +145,18 @@ def finish_pages(site: Path) -> None:
     if not all(page.css_matches("link[href*='.css']") and page.scripts_contain("dataset.theme") for page in pages.values()):
         raise ValueError("The theme's pages have changed: book/steps/finish.py must be adapted to them.")
     strip_scripts(site)
-    styles = join_styles(site, pages)
+    write_search(site, pages)
     add_cards(pages)
     for name, page in pages.items():
         leave_out_missing(page, site)
-        lighten_head(page, "../" * name.count("/"), styles)
         mend(page)
+        for improve in (readable.add_alphabet, readable.name_drawers, readable.fold, readable.stack_tables, readable.break_names):
+            improve(page)
         place_pictures(page, (site / name).parent)
+        (site / name).write_text(page.html, "utf-8")  # which rules are of use is read from the files
+    styles = join_styles(site, pages)
+    for name, page in pages.items():
+        lighten_head(page, "../" * name.count("/"), styles)
         (site / name).write_text(page.html + "\n", "utf-8")
     shorten_pictures(site)
     remove_unused(site)

@@ -15,10 +15,10 @@ DEFINITIONS = [
     "adjusted mean", "autocorrelation", "balanced", "BFLPE", "bias", "boundary", "caterpillar plot", "centering",
     "compositional effect", "confidence interval", "convergence", "Cook's distance", "cross-classified",
     "cross-level interaction", "delta method", "dummy variable", "ecological fallacy", "fixed effect", "Hausman test",
-    "heteroscedasticity", "iid", "influential group", "intercepts and slopes as outcomes", "level", "likelihood", "LOESS",
+    "heteroscedasticity", "iid", "influential group", "intercepts and slopes as outcomes", "level", "likelihood", "LOESS", "lme4",
     "logistic multilevel model", "means-as-outcomes", "multilevel model", "nested", "nonrandomly varying slope", "OLS",
-    "overfitting", "parametric bootstrap", "power", "prediction interval", "prior distribution", "Q-Q plot", "random ANCOVA",
-    "random effect", "random intercept", "random-coefficients model", "residual", "Satterthwaite degrees of freedom",
+    "overfitting", "p value", "parametric bootstrap", "power", "prediction interval", "prior distribution", "Q-Q plot", "random ANCOVA",
+    "random effect", "random intercept", "random-coefficients model", "residual", "SAS", "Satterthwaite degrees of freedom",
     "scatter plot", "standard error", "variance component",
 ]
 

@@ -51,6 +51,51 @@
   }
   document.readyState === "loading" ? addEventListener("DOMContentLoaded", start) : start();
 
+  // The list of chapters opens at the current one, not where it was left: the theme keeps its place in this item.
+  try {
+    sessionStorage.removeItem("sidebar-scroll-top");
+  } catch {} // a browser that keeps nothing
+  for (const side of ["primary", "secondary"]) {
+    const button = document.querySelector(`.${side}-toggle`), drawer = document.getElementById(`pst-${side}-sidebar-modal`);
+    if (!button || !drawer) continue;
+    let followed;
+    const changed = () => {
+      if (drawer.open) (followed = false), drawer.querySelector("[aria-current]")?.scrollIntoView({ block: "center" });
+      else if (!followed) button.focus(); // where the reader came from
+    };
+    new MutationObserver(changed).observe(drawer, { attributeFilter: ["open"] });
+    drawer.addEventListener("click", ({ target }) => {
+      followed = !!target.closest("a[href^='#']");
+      if (followed || target.closest(".drawer-close")) drawer.close();
+    });
+  }
+
+  // The contents mark the section that is read. The line at which one begins to be read goes down the window as
+  // the window goes down the page, so that each has its turn, the last ones too. What was chosen stays marked
+  // until the reader scrolls on.
+  function followReader() {
+    const links = new Map([...document.querySelectorAll("#pst-page-toc-nav a")].map((link) => [document.getElementById(decodeURIComponent(link.hash.slice(1))), link]));
+    links.delete(null);
+    if (!links.size) return;
+    let chosen = document.getElementById(decodeURIComponent(location.hash.slice(1))), waiting;
+    const mark = () => {
+      waiting = false;
+      const room = document.documentElement.scrollHeight - innerHeight, line = room > 0 ? (innerHeight * scrollY) / room : 0;
+      const read = links.has(chosen) ? chosen : [...links.keys()].findLast((section) => section.getBoundingClientRect().top <= Math.max(line, 90));
+      for (const [section, link] of links) {
+        section === read ? link.setAttribute("aria-current", "location") : link.removeAttribute("aria-current");
+        link.classList.toggle("active", !!read && section.contains(read));
+      }
+    };
+    const soon = () => (waiting ||= requestAnimationFrame(mark));
+    addEventListener("scroll", soon, { passive: true });
+    addEventListener("resize", soon);
+    addEventListener("hashchange", () => ((chosen = document.getElementById(decodeURIComponent(location.hash.slice(1)))), soon()));
+    for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"]) addEventListener(kind, () => (chosen = undefined), { passive: true });
+    mark();
+  }
+  document.readyState === "loading" ? addEventListener("DOMContentLoaded", followReader) : followReader();
+
   // A link to a term or an equation shows it beside the link: by pointer, by keyboard focus, and by a
   // first tap (a second one follows the link). Escape hides it; it stays while the pointer is on it.
   const card = document.createElement("div");
@@ -114,7 +159,5 @@
       if (name) fold.setAttribute("name", name);
     }
   });
-  // Without a server, pages can't be fetched for the words around a search result.
-  if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
   startCards();
 })();
