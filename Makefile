@@ -1,4 +1,4 @@
-# `make` lists what can be made. Everything sets up what it needs: Python 3.11+, make and git suffice.
+# `make` lists what can be made. Everything sets up what it needs: Python 3.11 to 3.14, make and git suffice.
 PYTHON ?= python3
 PORT ?= 8000
 BIN := $(CURDIR)/.venv/bin

@@ -14,6 +14,7 @@ import jupytext
 import plotly.offline
 import pytest
 import sphinxcontrib.katex
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -244,13 +245,28 @@ def test_a_set_up_cut_short_is_not_ready(course, tools, monkeypatch, capsys,
 
 # --- what the person at the terminal is told
 
-def test_an_old_python_is_told_what_to_do():
+@pytest.mark.parametrize("version", ["3.9.2", "3.15.0", "4.0.0"])
+def test_a_python_that_does_not_serve_is_told_what_does(version):
     with pytest.raises(setup_env.SetupError, match=re.escape(
-            "needs Python 3.11 or newer (this is 3.9.2): install one, "
+            f"needs a Python from 3.11 to 3.14 (this is {version}): install one, "
             "or call `make PYTHON=/path/to/python3.12 ...`.")):
-        setup_env.check_platform((3, 9, 2, "final", 0), "posix")
-    setup_env.check_platform((3, 11, 0, "final", 0), "posix")
-    setup_env.check_platform((4, 0, 0, "final", 0), "posix")
+        setup_env.check_platform((*map(int, version.split(".")), "final", 0), "posix")
+
+
+@pytest.mark.parametrize("version", [(3, 11, 0), (3, 14, 10)])
+def test_the_oldest_and_the_newest_python_serve(version):
+    setup_env.check_platform((*version, "final", 0), "posix")
+
+
+def test_what_readers_are_told_of_pythons_is_what_is_tested():
+    oldest, newest = (".".join(map(str, numbers)) for numbers in (
+        setup_env.OLDEST_PYTHON, setup_env.NEWEST_PYTHON))
+    workflow = yaml.safe_load((ROOT / ".github/workflows/check.yml").read_text())
+    tried = workflow["jobs"]["check"]["strategy"]["matrix"]["python"]
+    assert [tuple(map(int, version.split("."))) for version in tried] == [
+        (3, minor) for minor in range(setup_env.OLDEST_PYTHON[1], setup_env.NEWEST_PYTHON[1] + 1)]
+    for name in ("README.md", "requirements.txt", "chapters/software.md"):
+        assert re.search(rf"Python (?:from )?{oldest} to {newest}", (ROOT / name).read_text("utf-8")), name
 
 
 def test_an_old_python_can_read_the_script():

@@ -24,7 +24,7 @@ except ImportError:  # Windows, which check_platform refuses
     fcntl = None
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-OLDEST_PYTHON = (3, 11)
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)  # of a newer one, some pins have no wheels
 OLDEST_NODE = 18
 INPUTS = ("requirements.lock", "book/front/node-requirements.txt", "book/front/package-lock.json")
 
@@ -50,10 +50,11 @@ def check_platform(version=sys.version_info, os_name=os.name):
     """Raise SetupError where the course cannot be built."""
     if os_name == "nt":
         raise SetupError("needs Linux or macOS; on Windows, use WSL.")
-    if tuple(version[:2]) < OLDEST_PYTHON:
-        oldest, this = (".".join(map(str, numbers)) for numbers in (OLDEST_PYTHON, version[:3]))
-        raise SetupError(f"needs Python {oldest} or newer (this is {this}): install one, or call "
-                         "`make PYTHON=/path/to/python3.12 ...`.")
+    if not OLDEST_PYTHON <= tuple(version[:2]) <= NEWEST_PYTHON:
+        oldest, newest, this = (".".join(map(str, numbers)) for numbers in (
+            OLDEST_PYTHON, NEWEST_PYTHON, version[:3]))
+        raise SetupError(f"needs a Python from {oldest} to {newest} (this is {this}): install one, "
+                         "or call `make PYTHON=/path/to/python3.12 ...`.")
 
 
 def check_venv_module(find_spec=importlib.util.find_spec):
