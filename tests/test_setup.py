@@ -8,6 +8,7 @@ import re
 import shutil
 import stat
 import sys
+import zipfile
 from pathlib import Path
 
 import jupytext
@@ -32,9 +33,9 @@ setup_env = load_setup_env()
 # --- pins
 
 def pins(name):
-    """The lines of a requirements file without comments."""
+    """The lines of a requirements file without comments and hashes."""
     text = (ROOT / name).read_text()
-    bare = (re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines())
+    bare = (re.sub(r"(^|\s)#.*|^\s+--hash=.*| \\$", "", line).strip() for line in text.splitlines())
     return {line for line in bare if line}
 
 
@@ -49,8 +50,36 @@ def test_every_direct_requirement_is_one_exact_version(name):
     assert {pin for pin in pins(name) if not re.fullmatch(r"[a-z0-9-]+==[\w.]+", pin)} == set()
 
 
-def test_the_lock_holds_the_direct_requirements():
-    assert pins("requirements.txt") - pins("requirements.lock") == set(), "run `make lock`"
+@pytest.mark.parametrize("name", ["requirements", "book/front/node-requirements"])
+def test_the_lock_holds_the_direct_requirements_and_a_hash_of_each(name):
+    assert pins(name + ".txt") - pins(name + ".lock") == set(), "run `make lock`"
+    locked = (ROOT / (name + ".lock")).read_text()
+    assert re.fullmatch(r"(\S+==\S+( ; .+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n)+", locked), "run `make lock`"
+
+
+def test_every_npm_package_has_a_hash():
+    """npm refuses what has another."""
+    packages = npm("package-lock.json")["packages"]
+    assert [name for name, package in packages.items() if name and not package.get("integrity", "").startswith("sha512-")] == []
+
+
+@pytest.mark.parametrize("line, refusal", [
+    ("course-demo==1.0 --hash=sha256:" + 64 * "0", "DO NOT MATCH THE HASHES"),
+    ("course-demo==1.0", "Hashes are required")])
+def test_what_has_another_hash_than_the_lock_is_not_installed(tmp_path, monkeypatch, line, refusal):
+    with zipfile.ZipFile(tmp_path / "course_demo-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("course_demo-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: course-demo\nVersion: 1.0\n")
+        wheel.writestr("course_demo-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr("course_demo-1.0.dist-info/RECORD", "")
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    python = tmp_path / ".venv/bin/python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@" --dry-run\n')
+    python.chmod(0o755)
+    (tmp_path / "lock").write_text(line + "\n")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(setup_env.SetupError, match=refusal):
+        setup_env.pip_install(tmp_path, "Installing", "lock")
 
 
 def test_binder_pins_are_those_of_the_book():
