@@ -1,4 +1,4 @@
-# `make` lists what can be made. Everything sets up what it needs: Python 3.11+, make and git suffice.
+# `make` lists what can be made. Everything sets up what it needs: Python 3.11 to 3.14, make and git suffice.
 PYTHON ?= python3
 PORT ?= 8000
 BIN := $(CURDIR)/.venv/bin
@@ -91,10 +91,12 @@ bench: env ## time the fit beside statsmodels, PyPI's glmm and mixedlm and, wher
 reference: ## remake what comes from R, in tests/reference and chapters/r (needs R with the packages of versions.json)
 	for script in tests/reference/*.R chapters/r/keep.R; do Rscript $$script || exit 1; done
 
-lock: ## renew requirements.lock after an edit of requirements.txt (needs uv)
-	uv pip compile --universal --python-version 3.11 --no-annotate --quiet requirements.txt -o requirements.lock
+LOCK := uv pip compile --universal --python-version 3.11 --no-annotate --no-header --generate-hashes --quiet
+lock: ## renew the locks after an edit of requirements.txt (needs uv)
+	$(LOCK) requirements.txt -o requirements.lock
+	$(LOCK) book/front/node-requirements.txt -o book/front/node-requirements.lock
 
-fresh: ## renew requirements.lock with the newest versions that requirements.txt allows (needs uv)
+fresh: ## renew the locks with the newest versions that requirements.txt allows (needs uv)
 	rm -f requirements.lock
 	@$(MAKE) --no-print-directory lock
 

