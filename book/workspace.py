@@ -64,7 +64,7 @@ def digest(paths: Iterable[Path]) -> str:
 
 def execution_key() -> str:
     """Hash of everything, but a chapter's own code, that its outputs depend on."""
-    return sys.version + digest([*files(ROOT / "chapters/mlm"), ROOT / "data/hsb.csv", ROOT / "requirements.lock"])
+    return sys.version + digest([*files(ROOT / "chapters/mlm"), *sorted((ROOT / "data").glob("*.csv")), ROOT / "requirements.lock"])
 
 
 def page_keys() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What R prints in the chapters on the five models is what the course's own fit says, to the printed digit."""
+"""What R prints in the chapters on the five models and on time points is what the course's own fit says, to the printed digit."""
 
 import hashlib
 import re
@@ -12,9 +12,10 @@ from conftest import ROOT
 from book.workspace import chapters
 
 FOLDER = ROOT / "chapters" / "r"
-SCRIPT = (FOLDER / "models.R").read_text("utf-8")
-SECTIONS = dict(re.findall(r"^# ---- (\S+) ----\n(.*?)(?=^# ----)", SCRIPT, flags=re.M | re.S))
-MODELS = [name for name in SECTIONS if name != "data"]
+SCRIPTS = {path.name: dict(re.findall(r"^# ---- (\S+) ----\n(.*?)(?=^# ----)", path.read_text("utf-8"), flags=re.M | re.S))
+           for path in FOLDER.glob("*.R") if path.name != "keep.R"}
+SCRIPT_OF = {name: script for script, sections in SCRIPTS.items() for name in sections if name != "data"}
+MODELS = [name for script in ("models.R", "time-points.R") for name, code in SCRIPTS[script].items() if "<- lmer(" in code]
 WRITTEN = [path.stem for path in chapters() if path.stem in MODELS]
 NUMBER = re.compile(r"(?<![\w.'])[-<]?\s?\d+(?:\.\d+)?(?:e-\d+)?(?![\w'])")
 
@@ -25,14 +26,14 @@ def kept(name):
 
 
 def formula_of(text):
-    """Fixed and random formula of the ``Formula:`` line."""
+    """Fixed formula, random formula and groups of the ``Formula:`` line."""
     line = " ".join(re.search(r"^Formula: (.*?)\n +Data:", text, flags=re.M | re.S)[1].split())
-    return re.fullmatch(r"(.+?) \+ \((.+) \| schid\)", line).groups()
+    return re.fullmatch(r"(.+?) \+ \((.+) \| (\w+)\)", line).groups()
 
 
 def printed(text):
     """Every number in the output, in reading order; of the legend, the formula and the method's name none."""
-    body = text.split("Data: hsb")[1]
+    body = re.split(r"Data: \w+", text)[1]
     return NUMBER.findall(re.sub(r"^Signif. codes.*$", "", body, flags=re.M))
 
 
@@ -84,11 +85,13 @@ def agrees(number, value, allowed):
 
 @pytest.fixture(scope="module")
 def fit_of(hsb):
-    data = hsb.assign(ses_cwc=mlm.center_within(hsb["ses"], hsb["schid"]), catholic=hsb["schtype"])
+    sleepstudy = mlm.load_sleepstudy()
+    data = {"hsb": hsb.assign(ses_cwc=mlm.center_within(hsb["ses"], hsb["schid"]), catholic=hsb["schtype"]),
+            "sleepstudy": sleepstudy, "restricted": sleepstudy[sleepstudy["Days"] >= 2].assign(day=sleepstudy["Days"] - 2)}
 
     def fit(text):
-        fixed, random = formula_of(text)
-        return mlm.mixedlm(fixed, data, "schid", f"~ {random}")
+        fixed, random, groups = formula_of(text)
+        return mlm.mixedlm(fixed, data[re.search(r"Data: (\w+)", text)[1]], groups, f"~ {random}")
 
     return fit
 
@@ -99,7 +102,7 @@ def test_numbers_are_those_of_the_course(name, fit_of):
     assert [row for row in compared(text, fit_of(text)) if not agrees(*row)] == []
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if "(1 | schid)" in SECTIONS[name]])
+@pytest.mark.parametrize("name", [name for name in MODELS if "(1 | schid)" in SCRIPTS[SCRIPT_OF[name]][name]])
 def test_every_altered_digit_is_found(name, fit_of):
     text = kept(name)[1]
     fit, (head, body) = fit_of(text), text.split("Data: hsb")
@@ -113,7 +116,7 @@ def test_every_altered_digit_is_found(name, fit_of):
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.txt")))
 def test_kept_output_belongs_to_the_script(name):
-    script = "models.R" if name in MODELS else f"{name}.R"
+    script = SCRIPT_OF[name]
     digest = hashlib.md5((FOLDER / script).read_bytes()).hexdigest()
     assert kept(name)[0].endswith(f"{script} has MD5 {digest}"), f"{script} was edited: run `make reference`"
 
@@ -129,5 +132,7 @@ def test_no_page_shows_a_file_of_the_tests():
 def test_the_chapter_shows_the_script_and_its_output(name, site):
     page = BeautifulSoup((site / "chapters" / f"{name}.html").read_text("utf-8"), "html.parser")
     blocks = [block.get_text().strip() for block in page.select("details pre")]
-    for shown in (SECTIONS["data"], SECTIONS[name], kept(name)[1]):
+    sections = SCRIPTS[SCRIPT_OF[name]]
+    parts = [part for part in sections if part == name or part.startswith(f"{name}-")]
+    for shown in (sections["data"], *(sections[part] for part in parts), *(kept(part)[1] for part in parts)):
         assert shown.strip() in blocks
