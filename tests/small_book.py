@@ -8,8 +8,8 @@ from pathlib import Path
 from conftest import ROOT
 
 HEADER = (ROOT / "chapters/why.md").read_text("utf-8").split("\n---\n")[0] + "\n---\n"
-COPIED = ("book", "chapters/mlm", "CITATION.cff", "data/hsb.csv", "data/README.md", "binder/requirements.txt", "LICENSE",
-          "LICENSE-TEXT", "requirements.lock", "_config.yml")
+COPIED = ("book", "chapters/mlm", "CITATION.cff", "data/hsb.csv", "data/sleepstudy.csv", "data/README.md",
+          "binder/requirements.txt", "LICENSE", "LICENSE-TEXT", "requirements.lock", "_config.yml")
 REFERENCES = "@book{{one, title={{{title}}}, author={{A. Author}}, year={{2002}}, publisher={{P}}}}\n"
 
 

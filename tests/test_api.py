@@ -15,7 +15,7 @@ FIGURES = ["loess", "ols_line", "ols_lines", "school_panels", "scatter_with_line
 NAMES = [name for name in mlm.__all__ if not inspect.ismodule(getattr(mlm, name))] + [f"figures.{name}" for name in FIGURES]
 # Arguments of these are checked where formulas and data are read (tests/test_data.py, tests/test_fit.py), or are what a
 # reader of the page writes; the others say their domains.
-ELSEWHERE = {"between_within", "center_within", "describe", "glue", "load_hsb", "mixedlm", "show", "use_course_style"}
+ELSEWHERE = {"between_within", "center_within", "describe", "glue", "load_hsb", "load_sleepstudy", "mixedlm", "show", "use_course_style"}
 
 
 def get(name):

@@ -67,7 +67,7 @@ def test_warnings_and_dead_references_are_errors(book):
     assert all(found.values()) and "stderr was found" in found[len(faults)], output
 
 
-@pytest.mark.parametrize("path", ["chapters/mlm/fit.py", "data/hsb.csv", "requirements.lock"])
+@pytest.mark.parametrize("path", ["chapters/mlm/fit.py", "data/hsb.csv", "data/sleepstudy.csv", "requirements.lock"])
 def test_the_key_is_that_of_module_data_and_pins(book, path, monkeypatch):
     monkeypatch.setattr(workspace, "ROOT", book)
     before = workspace.execution_key()

@@ -32,9 +32,18 @@ def test_labels():
     assert (labelled["schtype"] == "Catholic").sum() == mlm.load_hsb()["schtype"].sum()
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"hsb\.csv is not in .*git checkout data/hsb\.csv"):
-        mlm.load_hsb(tmp_path / "hsb.csv")
+@pytest.mark.parametrize("load, name, rows", [(mlm.load_hsb, "hsb", 7185), (mlm.load_sleepstudy, "sleepstudy", 180)])
+def test_each_loader_knows_its_file(tmp_path, load, name, rows):
+    path = tmp_path / f"{name}.csv"
+    with pytest.raises(FileNotFoundError, match=rf"{name}\.csv is not in .*git checkout data/{name}\.csv"):
+        load(path)
+    text = PATH.with_name(path.name).read_text()
+    path.write_text(text[: len(text) // 2])
+    with pytest.raises(ValueError, match=rf"{name}\.csv is not the course's: it has \d+ rows, expected {rows}"):
+        load(path)
+    path.write_text(text.replace("8", "9", 1))
+    with pytest.raises(ValueError, match="some of its values have been altered"):
+        load(path)
 
 
 @pytest.mark.parametrize("alter, message", [
@@ -56,8 +65,19 @@ def test_ends_of_lines_as_on_windows_are_no_alteration(tmp_path, hsb):
     pd.testing.assert_frame_equal(mlm.load_hsb(path), hsb)
 
 
-def test_check_sum_of_the_data_card():
-    assert mlm.data.SHA256 in (PATH.parent / "README.md").read_text()
+def test_check_sums_of_the_data_cards():
+    card = (PATH.parent / "README.md").read_text()
+    assert mlm.data.SHA256 in card and mlm.data.SLEEPSTUDY_SHA256 in card
+
+
+def test_sleepstudy_is_as_its_card_says():
+    data = mlm.load_sleepstudy()
+    assert data.shape == (180, 3) and not data.isna().any().any()
+    assert data["Subject"].cat.categories.tolist() == list(dict.fromkeys(data["Subject"]))
+    assert (data.groupby("Subject", observed=True)["Days"].apply(list).map(lambda days: days == list(range(10)))).all()
+    assert (min(data["Subject"]), max(data["Subject"])) == ("308", "372")
+    card = (PATH.parent / "README.md").read_text()
+    assert f"{data['Reaction'].min()} to {data['Reaction'].max()}" in card
 
 
 def test_meanses_is_not_the_mean_of_ses(hsb):

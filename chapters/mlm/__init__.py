@@ -8,7 +8,7 @@ __version__ = "0.1.0"  # as in CITATION.cff
 # seconds, and who fits models in a program of their own needn't have what draws. No module that is not named
 # itself may be called like a function: importing it would put it in the function's place.
 _NAMES = {
-    "data": ["data", "load_hsb"],
+    "data": ["data", "load_hsb", "load_sleepstudy"],
     "description": ["between_within", "center_within", "describe"],
     "design": ["MissingRows"],
     "explained": ["design_effect", "icc", "r_squared", "reliability", "variance_partition", "variance_reduction"],

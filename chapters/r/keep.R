@@ -8,7 +8,7 @@ versions <- function(...) {
   paste(sapply(c(...), function(p) paste(p, packageVersion(p))), collapse = ", ")
 }
 
-keep <- function(script) {
+keep <- function(script, packages = c("lme4", "lmerTest")) {
   path <- file.path("chapters", "r", script)
   lines <- readLines(path)
   marks <- grep("^# ---- .* ----$", lines)
@@ -16,7 +16,7 @@ keep <- function(script) {
   names(sections) <- gsub("^# ---- | ----$", "", lines[marks])
 
   suppressPackageStartupMessages(eval(parse(text = sections$data), globalenv()))
-  header <- sprintf("# R %s, %s; %s has MD5 %s", getRversion(), versions("lme4", "lmerTest"),
+  header <- sprintf("# R %s, %s; %s has MD5 %s", getRversion(), versions(packages),
                     script, tools::md5sum(path))
   for (name in setdiff(names(sections), c("data", "end"))) {
     code <- parse(text = sections[[name]])
@@ -29,3 +29,4 @@ keep <- function(script) {
 
 keep("models.R")
 keep("binary.R")
+keep("time-points.R", c("lme4", "lmerTest", "nlme"))
