@@ -141,7 +141,7 @@ def test_falling_lines():
         assert stats.norm.cdf(-m.fe_params[name] / limits["upper"]) < 0.03 < (own_lines()["slope"] < 0).mean() / 3
 
 
-@pytest.mark.claim("A model with SES relative to the school's mean, which weights schools by their information, will do better, and allows a larger share")
+@pytest.mark.claim("A model with SES relative to the school's mean, in which schools count by how much they tell, will do better, and allows a larger share")
 def test_which_model_does_better():
     p = {x: mlm.likelihood_ratio(fit(f"mathach ~ {x}"), fit(f"mathach ~ {x}", f"~ {x}"))["p"] for x in ("ses", "ses_cwc")}
     assert p["ses_cwc"] < 0.01 < 0.05 < p["ses"]  # so it isn't the model of the page
@@ -149,7 +149,7 @@ def test_which_model_does_better():
     assert 0.45 < upper**2 / own_lines()["slope"].var() < 0.55
 
 
-@pytest.mark.claim("Its lower limit hangs on a likelihood that is nearly flat there")
+@pytest.mark.claim("Its lower limit is itself unsure, as values below it fit nearly as well")
 def test_lower_limit_of_the_correlation():
     low = [mlm.variance_intervals(model(), level).loc["cor Intercept ses", "lower"] for level in (0.95, 0.96)]
     assert low[0] > -0.85 and low[1] < -0.9999
