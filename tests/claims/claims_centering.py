@@ -40,7 +40,7 @@ def test_three_coefficients_and_their_names():
 
 @pytest.mark.claim("The slope of raw SES blends the first two, with a weight that depends on the design.",
                    "It is a blend, and its weight depends on the design.",
-                   "It moves towards the within effect.")
+                   "It moves toward the within effect.")
 def test_the_blend_moves_to_the_within_effect_with_more_students():
     raw = fit("mathach ~ ses")
     (within, between), n = slopes(BOTH, ["ses_cwc", "ses_mean"]), hsb().groupby("schid", observed=True).size()
@@ -93,7 +93,7 @@ def test_few_students_draw_the_contextual_effect_to_zero_and_the_between_effect_
     (within, between, reliability), error = np.mean(found, axis=0), np.std(found, axis=0) / np.sqrt(20)
     w, b = slopes(BOTH, ["ses_cwc", "ses_mean"])
     assert between - within == pytest.approx(reliability * (b - w), abs=3 * error[:2].sum() + 0.1)
-    assert between < b - 5 * error[1] and between > within + 1  # towards the within effect, not towards zero
+    assert between < b - 5 * error[1] and between > within + 1  # toward the within effect, not toward zero
     assert within == pytest.approx(w, abs=3 * error[0])
 
 

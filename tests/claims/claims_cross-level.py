@@ -148,3 +148,13 @@ def test_r_inline_is_that_of_the_script_whose_output_is_kept():
     script = (ROOT / "chapters/r/models.R").read_text("utf-8")
     assert "`(ses_cwc | schid)`" in (ROOT / "chapters/cross-level.md").read_text("utf-8") and "(ses_cwc | schid)" in script
     assert "`ave`" in (ROOT / "chapters/random-ancova.md").read_text("utf-8") and "ave(hsb$ses, hsb$schid)" in script
+
+
+@pytest.mark.claim("these data don't show that slopes rise with mean SES as such",
+                   "And among schools of the same sector they are steeper where mean SES is higher")
+def test_slopes_rise_with_mean_ses_within_a_sector_only():
+    all_schools = mlm.satterthwaite(fit("mathach ~ meanses * ses_cwc", SLOPE)).loc["meanses:ses_cwc"]
+    assert all_schools["lower"] < 0 < all_schools["upper"]
+    for sector in (0, 1):  # each sector by itself, without the other's variances
+        part = hsb()[hsb()["schtype"] == sector]
+        assert mlm.satterthwaite(mlm.mixedlm("mathach ~ meanses * ses_cwc", part, "schid")).loc["meanses:ses_cwc", "lower"] > 0

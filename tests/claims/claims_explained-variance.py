@@ -40,6 +40,17 @@ def test_the_slopes_share_is_small():
     assert share - mlm.variance_partition(after)["total"]["slopes"] < 0.01
 
 
+@pytest.mark.claim("In public schools, and it is mostly the slope, which is about twice as steep; SES is spread only a little more.")
+def test_why_ses_accounts_for_more_in_public_schools():
+    slope, spread, whole, share = np.array([
+        (m.fe_params["ses_cwc"], part["ses_cwc"].std(), mlm.variance_partition(m)["variance"].sum(), mlm.r_squared(m)["marginal"])
+        for part in (hsb()[hsb()["schtype"] == sector] for sector in (0, 1))
+        for m in [mlm.mixedlm("mathach ~ ses_cwc", part, "schid")]]).T
+    assert slope[0] / slope[1] == pytest.approx(2, abs=0.2) and 1 < spread[0] / spread[1] < 1.2
+    assert share[0] / share[1] == pytest.approx((slope * spread)[0] ** 2 / (slope * spread)[1] ** 2 * whole[1] / whole[0])
+    assert whole[0] > 1.1 * whole[1]
+
+
 @pytest.mark.claim("Give a $d$ only with its standard deviation")
 def test_the_three_d_differ():
     sector = fit("mathach ~ schtype")

@@ -91,7 +91,7 @@ def test_real_shares():
     assert same.std() > 1
 
 
-@pytest.mark.claim("A school that is truly far from the average is drawn towards it: its slope, on average, by some four fifths of the way by these estimates, and by between two thirds and nearly all over the interval of the standard deviation.",
+@pytest.mark.claim("A school that is truly far from the average is drawn toward it: its slope, on average, by some four fifths of the way by these estimates, and by between two thirds and nearly all over the interval of the standard deviation.",
                    "What shrinkage promises is that the predictions are closer to the truth over all schools.",
                    "They trade the sampling error of a school's line against what is known of all schools.",
                    "They accept some bias for each school and get rid of more variance in return.")
@@ -117,6 +117,21 @@ def test_who_shrinks_most():
     assert reliability.loc["3427"] > reliability.loc["8367"] and sizes["3427"] > sizes["8367"]
     spread, n = (hsb()["ses_cwc"] ** 2).groupby(hsb()["schid"], observed=True).sum(), mlm.reliability(model())["ses"]
     assert n.corr(spread, method="spearman") == pytest.approx(1) and reliability.std() > 0.05
+
+
+@pytest.mark.claim("The better a school's own data determine its line, the more of it the school keeps. One with few students, or with little variation in SES among them, is drawn more")
+def test_what_a_school_keeps_of_its_line():
+    schools, keeps = hsb().groupby("schid", observed=True), mlm.reliability(model())
+    n, spread = schools.size(), (hsb()["ses_cwc"] ** 2).groupby(hsb()["schid"], observed=True).sum()
+    assert keeps["ses"].max() < 0.4  # no school keeps most of its slope
+    assert keeps["ses"].corr(spread, method="spearman") == pytest.approx(1)
+    # students far from an SES of 0 cost the intercept weight, not the height at the school's own mean SES
+    mean, (t0, t01), t1 = schools["ses"].mean(), model().cov_re.to_numpy()[0], model().cov_re.iloc[1, 1]
+    true = t0 + 2 * t01 * mean + t1 * mean**2
+    height = true / (true + model().scale / n)
+    X = np.column_stack([np.ones(160), mean.abs(), 1 / n])
+    of_intercept, of_height = (np.linalg.lstsq(X, k.to_numpy(), rcond=None)[0][1] for k in (keeps["Intercept"], height))
+    assert of_intercept < -0.1 and of_height > -0.01
 
 
 @pytest.mark.claim("A horizontal line.")

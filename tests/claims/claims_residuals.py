@@ -59,7 +59,7 @@ def test_signs():
 
 
 @pytest.mark.claim("The prediction allows for the sampling error in the OLS intercept.",
-                   "The less certain the school's own intercept is, the more the BLUP is, as a rule, drawn towards zero.")
+                   "The less certain the school's own intercept is, the more the BLUP is, as a rule, drawn toward zero.")
 def test_the_less_certain_the_more_it_is_drawn():
     own = mlm.figures.ols_lines(hsb())["intercept"] - model().fe_params["Intercept"]
     kept = intercepts()["estimate"].to_numpy() / own

@@ -28,6 +28,24 @@ def test_no_neighbours_are_told_apart():
     assert neighbours().max() < 1.96
 
 
+@pytest.mark.claim("In the middle of the order only schools far apart can be told apart, at its ends nearer ones too.")
+def test_how_far_apart_two_schools_must_be():
+    table = mlm.blups(null()).sort_values("estimate")
+    estimate, sd = table["estimate"].to_numpy(), table["sd"].to_numpy()
+    apart = np.abs(np.subtract.outer(estimate, estimate)) > 1.96 * np.hypot.outer(sd, sd)
+    places = [abs(np.subtract(*np.nonzero(part))).min() for part in (apart[:40, :40], apart[40:120, 40:120], apart[120:, 120:])]
+    assert max(places[0], places[2]) < 12 < 40 < places[1]
+
+
+@pytest.mark.claim("Each of those schools, taken by itself, can be told apart from the *average school*.")
+def test_intervals_without_zero_are_right_each_by_itself():
+    """Not all at once: in schools drawn from the fit some true effects lie on the other side of zero."""
+    table, draws = mlm.blups(null()), np.random.default_rng(1).normal(size=(2000, 160))
+    clear = (np.sign(table["lower"]) == np.sign(table["upper"])).to_numpy()
+    wrong = np.sign(table["estimate"].to_numpy() + draws * table["sd"].to_numpy()) != np.sign(table["estimate"].to_numpy())
+    assert wrong[:, clear].mean(axis=0).max() < 0.05 and wrong[:, clear].any(axis=1).mean() > 0.1
+
+
 @pytest.mark.claim("Shrinkage falls short for a school that *is* extreme", "A lower mean, near its BLUP")
 @pytest.mark.parametrize("seed", range(5))
 def test_blups_of_the_true_best_fall_short_and_of_the_seeming_best_do_not(seed):
