@@ -132,7 +132,7 @@ def test_short_ended_residuals_lower_h():
     assert stats.kurtosis(full().resid) < -0.3
 
 
-@pytest.mark.claim("The scores are not cut off but *compressed* towards both ends")
+@pytest.mark.claim("The scores are not cut off but *compressed* toward both ends")
 @pytest.mark.parametrize("seed", range(5))
 def test_cut_off_scores_would_pile_up_at_the_limits(seed):
     score, drawn = hsb()["mathach"], mlm.simulate(full(), 20, seed=seed)
