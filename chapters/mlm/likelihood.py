@@ -290,7 +290,7 @@ def derivatives(L, at):
 
 
 def newton_step(L, at, data):
-    """Newton's step downhill in L, its decrement (twice the drop of the deviance it predicts), the Hessian.
+    """Newton's step downhill in L, its squared decrement (twice the drop of the deviance that it predicts), the Hessian.
 
     Curvatures count by their size: a negative one belongs to a saddle, to be left in the
     direction of descent, and a zero one to a rotation of L, which changes nothing.
@@ -339,7 +339,7 @@ def certify(T, at, data):
     Returns
     -------
     Certificate
-        ``newton``: half the Newton decrement in L. It vanishes at every stationary point,
+        ``newton``: half the squared Newton decrement in L. It vanishes at every stationary point,
         a bad one such as T = 0 included.
         ``boundary``: the drop predicted for more variance in the direction of the smallest
         eigenvalue of D, given as ``eigenvalue``. It vanishes only where D is positive
