@@ -24,14 +24,14 @@ def load_hsb(path=None, labels=False):
     path : path-like, optional
         The CSV file; the course's own by default.
     labels : bool, default False
-        Give ``minority``, ``female`` and ``schtype`` as labelled categories
+        Give ``minority``, ``female`` and ``schtype`` as labeled categories
         instead of 0 and 1.
 
     Returns
     -------
     pandas.DataFrame, shape (7185, 8)
         ``schid`` (category, in file order), ``minority``, ``female``, ``schtype``
-        (0/1), ``ses`` (standardised composite), ``mathach`` (test points),
+        (0/1), ``ses`` (standardized composite), ``mathach`` (test points),
         ``size`` (students enrolled in the school), ``meanses`` (as shipped: not
         the mean of ``ses``, see ``data/README.md``).
 
