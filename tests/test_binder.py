@@ -57,22 +57,18 @@ def test_after_installing_chapters_open_as_notebooks_without_a_question(tmp_path
         assert jupytext.read(path).metadata["kernelspec"]["name"] == "python3", path.name
 
 
-def tens(number):
-    return math.ceil(number / 10) * 10
-
-
 def test_what_the_text_says_of_memory_was_measured():
-    """To tens of megabytes, rounded up."""
+    """To whole megabytes, so that the parts of the text add up to its sum."""
     measured = json.loads((BINDER / "measured.json").read_text())
     text = " ".join((ROOT / "chapters/instructors.md").read_text("utf-8").split())
     day = datetime.date.fromisoformat(measured["date"])
     assert f"Measured on {day:%-d %B %Y} with `make binder-check`" in text
     lab, kernels = measured["jupyterlab_mb"], {path.stem: measured["kernel_mb"][path.stem] for path in chapters()}
     power, others = kernels["power"], sorted(kernels[name] for name in kernels if name != "power")
-    typical = statistics.median(others)
-    for words in (f"held at most {tens(typical)} MB, the largest {tens(others[-1])} MB",
-                  f"with the processes that it computes on, {tens(power)} MB", f"JupyterLab itself held {tens(lab)} MB",
-                  f"needs about {tens(lab + typical)} MB"):
+    typical = math.ceil(statistics.median(others))
+    for words in (f"held at most {typical} MB, the largest {others[-1]} MB",
+                  f"with the processes that it computes on, {power} MB", f"JupyterLab itself held {lab} MB",
+                  f"needs about {lab + typical} MB"):
         assert words in text
     # what values.yaml guarantees is enough for most chapters, and its limit for all
     values = yaml.safe_load((ROOT / "deploy/values.yaml").read_text())["singleuser"]

@@ -107,7 +107,7 @@ class MixedResults(MixedLMResults):
 
     What differs from statsmodels: the variances in `params`, `bse` and `conf_int()` are in
     the units of `cov_re` (statsmodels divides them by `scale`). Standard errors of the
-    fixed effects are those of generalised least squares, as in lme4, HLM and SAS; those of
+    fixed effects are those of generalized least squares, as in lme4, HLM and SAS; those of
     the variances come from the observed information, and are not a number for a singular
     fit, where no normal theory holds. The random intercept is called Intercept, not Group.
 
@@ -175,7 +175,7 @@ class MixedResults(MixedLMResults):
 
     @cached_property
     def cov_fixed(self):
-        """Covariance matrix of the fixed effects by generalised least squares: s2 (X'V^-1 X)^-1."""
+        """Covariance matrix of the fixed effects by generalized least squares: s2 (X'V^-1 X)^-1."""
         half = np.linalg.inv(self.at.R.T @ self.products.Rx)
         return pd.DataFrame(self.scale * half @ half.T, index=self.design.fixed, columns=self.design.fixed)
 

@@ -18,9 +18,9 @@ def variance_intervals(fit, level=0.95, method="profile"):
 
     To report: profile intervals of a REML fit. With 12 groups of 20, half of them treated, and an
     intraclass correlation of .18 they miss the truth in 6 % of the studies; those of an ML fit in
-    10 %, since ML estimates are too low; those by the delta method in 1 %, being too long. With 160
-    groups after REML both miss in 5 to 6 % (rates of 16 000 simulated studies, of 8000 with 160 groups;
-    standard errors are at most .3 %).
+    10 %, since ML estimates are too low; those by the delta method in 1 %, since their upper ends
+    run off where an estimate is far too low. With 160 groups after REML both miss in 5 to 6 % (rates
+    of 16,000 simulated studies, of 8000 with 160 groups; standard errors are at most .3 %).
 
     Parameters
     ----------

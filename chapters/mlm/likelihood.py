@@ -408,12 +408,20 @@ Certificate.__doc__ = """What was checked at the optimum of a fit, in deviance u
         By how much Newton's next step would lower the deviance.
     boundary : float
         By how much more variance in the best direction would lower it.
+    saddle : float
+        By how much a step in the direction of the most negative curvature would lower it.
     eigenvalue : float
         The smallest eigenvalue of the deviance's gradient in the covariance matrix.
     tolerance : float
-        What `newton` and `boundary` have to stay below.
-    starts, evaluations : int
-        How many searches there were, and how often the deviance was computed.
+        What `newton`, `boundary` and `saddle` have to stay below.
+    kind : str
+        ``"proven"`` or ``"searched"``: whether a bound shows that no other point is better.
+    bound : float
+        How far below that of the estimate the deviance can lie anywhere; infinite for a search.
+    starts : int
+        How many searches there were.
+    evaluations : int
+        How often the deviance was computed.
 
     Examples
     --------

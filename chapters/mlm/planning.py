@@ -70,7 +70,8 @@ class Plan:
         The true covariance matrix of the random effects.
     sigma2 : float
     reml : bool
-    formula, re_formula : str
+    formula : str
+    re_formula : str
     predictors : dict of str to str
     axis : str
         A predictor of the fit whose values within schools are fixed by design, or empty.
@@ -169,7 +170,7 @@ def plan(formula, fixed, tau, sigma2, predictors, re_formula=None, reml=True):
     """Plan a study from assumed parameters.
 
     In units of the response's standard deviation: ``tau=[[0.1]], sigma2=0.9`` is an intraclass
-    correlation of .1, and fixed effects are standardised.
+    correlation of .1, and fixed effects are standardized.
 
     Parameters
     ----------

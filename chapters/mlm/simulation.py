@@ -172,14 +172,15 @@ def bootstrap(fit, draws=1000, seed=1, progress=False):
     """Parametric bootstrap: estimates from `draws` data sets simulated from the fit.
 
     They show how estimates scatter if this fit is the truth: standard errors of anything that is
-    computed from the estimates, and their bias. Their quantiles are not the intervals to report.
+    computed from the estimates, and their bias. Where there is another interval, of variances and of
+    fixed effects, their quantiles are not the one to report.
 
     Quantiles of variances end too low, since the fit they come from may have been too low. With 12
     groups of 20, half of them treated, an intraclass correlation of .18 and REML, intervals of the
     middle 95 % miss the truth in 10 % of the studies, those of `variance_intervals` in 6 %; after ML
     in 28 %. Quantiles of fixed effects take the variances for known, like a z interval: they miss
     in 8 %, `satterthwaite` in 5 %. After REML with 160 groups the differences are below 1 % (rates
-    of 16 000 simulated studies, of 8000 with 160 groups; standard errors are at most .4 %).
+    of 16,000 simulated studies, of 8000 with 160 groups; standard errors are at most .4 %).
 
     Parameters
     ----------

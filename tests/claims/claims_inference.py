@@ -51,7 +51,7 @@ def test_degrees_of_freedom_are_those_of_groups():
     assert mlm.satterthwaite(mlm.mixedlm("y ~ size", classes, "klass"))["df"]["size"] == pytest.approx(22, abs=0.1)
 
 
-@pytest.mark.claim("are left in the model without interactions")
+@pytest.mark.claim("are left in the model with `ses_cwc` alone")
 def test_degrees_of_freedom_of_an_average_slope_are_those_of_schools():
     assert 150 < mlm.satterthwaite(fit("mathach ~ ses_cwc", "~ ses_cwc"))["df"]["ses_cwc"] < 160
     assert mlm.satterthwaite(fit("mathach ~ meanses * ses_cwc + schtype * ses_cwc", "~ ses_cwc"))["df"]["ses_cwc"] < 145
@@ -83,7 +83,7 @@ def test_z_finds_too_many_effects(seed):
     assert (t > 1.96).mean() > 0.05 + 4 * error and abs((t > stats.t.ppf(0.975, 10)).mean() - 0.05) < 4 * error
 
 
-@pytest.mark.claim("With few schools they end too low, and miss twice as often as they promise",
+@pytest.mark.claim("In the studies of twelve schools above they end too low, and miss twice as often as they promise",
                    "So **report the profile interval of a variance**")
 @pytest.mark.parametrize("seed", range(5))
 def test_which_interval_of_a_variance_keeps_its_level(seed):
@@ -118,6 +118,41 @@ def test_the_shortcut_of_the_bootstrap_is_the_bootstrap():
     # the SE of a quantile from 4000 draws is about .07 of the draws' SD
     np.testing.assert_allclose(drawn.quantile([0.025, 0.975]), np.quantile(np.maximum(short, 0), [0.025, 0.975]),
                                atol=0.25 * drawn.std())
+
+
+@pytest.mark.claim("although it is mostly shorter than the profile interval", "half of the intervals of the logarithm go up to")
+@pytest.mark.parametrize("seed", range(3))
+def test_the_interval_of_the_logarithm_is_long_only_where_the_estimate_is_far_too_low(seed):
+    between, within, truth, _ = studies(seed, 600)
+    between, within = between[between > within, None], within[between > within, None]
+    tau = (between - within) / 20
+    reach = 1.96 * np.sqrt(2 / 400 * (between**2 / 10 + within**2 / 228)) / tau
+    values = np.geomspace(1e-3, 300, 600)  # of tau00, each with the sigma2 that suits it best, by Newton's method
+    s = np.repeat(within, len(values), axis=1)
+    for _ in range(8):
+        expected = s + 20 * values
+        slope = 10 / expected - 10 * between / expected**2 + 228 / s - 228 * within / s**2
+        s = np.clip(s - slope * s**2 / 228, within / 2, within * 2)
+    expected = s + 20 * values
+    rise = 10 * (np.log(expected / between) + between / expected - 1) + 228 * (np.log(s / within) + within / s - 1)
+    inside = rise < stats.chi2.ppf(0.95, 1)
+    upper = np.where(inside, values, 0).max(axis=1)
+    lower = np.where(inside[:, 0], 0, np.where(inside, values, np.inf).min(axis=1))
+    with np.errstate(over="ignore"):  # where the estimate is next to 0 the interval ends at infinity
+        log_upper = (tau * np.exp(reach))[:, 0]
+    assert (log_upper - (tau * np.exp(-reach))[:, 0] < upper - lower).mean() > 0.75
+    too_low = upper < truth
+    assert 0.005 < too_low.mean() < 0.07 and np.median(log_upper[too_low]) > 1.3 * np.median(upper[too_low])
+    assert (log_upper[too_low] > truth).mean() > 0.9
+
+
+@pytest.mark.claim("end on the boundary instead: here with a correlation of ±1")
+@pytest.mark.parametrize("seed", range(3))
+def test_at_the_boundary_the_correlation_is_1_and_the_variance_not_0(seed):
+    y = mlm.simulate(fit("mathach ~ ses_cwc"), 200, seed=seed)
+    found = mlm.inference.refit(fit("mathach ~ ses_cwc", "~ ses_cwc"), y)
+    determinant = found["Intercept Var"] * found["ses_cwc Var"] - found["Intercept x ses_cwc Cov"] ** 2
+    assert abs((determinant < 1e-6).mean() - 0.5) < 0.1 + 3 * np.sqrt(0.25 / 200) and (found["ses_cwc Var"] < 1e-6).mean() < 0.03
 
 
 @pytest.mark.claim("The Wald test fails at the boundary")

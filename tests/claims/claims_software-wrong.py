@@ -81,7 +81,20 @@ def test_data_with_unequal_slopes_give_singular_fits():
     assert true[1, 1] > 0.5 and (determinant < 1e-3).mean() > 0.15
 
 
-@pytest.mark.claim("1 000 000")
+@pytest.mark.claim("if a variance is truly 0, about half of the fits are singular even then")
+@pytest.mark.parametrize("seed", range(2))
+def test_half_of_the_fits_are_singular_where_a_variance_is_truly_0(seed):
+    """160 schools that share their mean, or their slope; shares of 200 draws, with their Monte-Carlo error."""
+    level, shared = fit("mathach ~ 1"), fit("mathach ~ ses_cwc")
+    alike = np.random.default_rng(seed).normal(0, np.sqrt(level.scale), (level.nobs, 200))
+    intercepts = mlm.inference.refit(level, alike)["Intercept Var"] < 1e-9
+    found = mlm.inference.refit(fit("mathach ~ ses_cwc", "~ ses_cwc"), mlm.simulate(shared, 200, seed=seed))
+    slopes = found["Intercept Var"] * found["ses_cwc Var"] - found["Intercept x ses_cwc Cov"] ** 2 < 1e-6
+    for share in (intercepts.mean(), slopes.mean()):
+        assert abs(share - 0.5) < 0.1 + 3 * np.sqrt(0.25 / 200)  # "about half": to a tenth
+
+
+@pytest.mark.claim("A million.")
 def test_the_standard_error_of_a_variance_grows_with_the_square_of_the_unit():
     milli = mlm.mixedlm("mathach ~ 1", hsb().assign(mathach=hsb()["mathach"] * 1000), "schid")
     assert milli.bse_re.iloc[0] == pytest.approx(1e6 * fit("mathach ~ 1").bse_re.iloc[0], rel=1e-5)

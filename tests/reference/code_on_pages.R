@@ -30,7 +30,7 @@ calls <- c(
   'theme_classic()', 'fit <- lmer(mathach ~ ses_cwc + (ses_cwc | schid), dat)', 'summary(fit)', 'fixef(fit)',
   'vcov(fit)', 'VarCorr(fit)', 'sigma(fit)', 'ranef(fit, condVar = TRUE)', 'coef(fit)$schid', 'fitted(fit)',
   'residuals(fit)', 'logLik(fit)', 'REMLcrit(fit)', 'AIC(refitML(fit))', 'BIC(refitML(fit))', 'isSingular(fit)',
-  'update(null, . ~ . + ses_cwc)', 'confint(refitML(fit))', 'confint(fit, method = "Wald")',
+  'update(null, . ~ . + ses_cwc)', 'lmer(mathach ~ ses_cwc + (ses_cwc || schid), dat)', 'confint(refitML(fit))', 'confint(fit, method = "Wald")',
   'confint(null, method = "boot")', 'simulate(null, 200)', 'anova(null, ancova)',
   'summary(lmerTest::lmer(mathach ~ ses_cwc + (ses_cwc | schid), dat))', 'predict(fit, new)',
   'predict(fit, new, re.form = NA)', 'predict(fit, new, allow.new.levels = TRUE)', 'predictInterval(fit, new)',
