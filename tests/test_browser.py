@@ -14,6 +14,7 @@ from book.audit.serving import served
 from book.steps.styles import style_sheets
 from book.workspace import WORK
 from conftest import ROOT
+import wcag
 
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 PAGES = ["index", *sorted(f"chapters/{path.stem}" for path in (ROOT / "chapters").glob("*.md"))]
@@ -114,7 +115,7 @@ def visit(browser, site):
     """All that the tests below ask of a page, by its name: of one visit, with a second load in the dark."""
     whole = WORK / "_build/html"  # the same pages with all rules of the style sheets
 
-    judged = set()
+    judged, focused = set(), set()
 
     @functools.cache
     def visit(name):
@@ -125,12 +126,22 @@ def visit(browser, site):
             found |= {"paper": on_paper(page), "axe": auditing.violations(page, judged)}
             if name not in [*PAGES, "search"]:
                 return found
+            page.emulate_media(reduced_motion="reduce", color_scheme="light")
+            page.set_viewport_size({"width": 320, "height": 800})
+            page.evaluate(auditing.SETTLED)
+            found |= {"reflow": page.evaluate("document.documentElement.scrollWidth"), "small": page.evaluate(wcag.SMALL),
+                      "misnamed": page.evaluate(wcag.MISNAMED), "spaced": wcag.cut_by_spacing(page)}
+            page.set_viewport_size({"width": 1280, "height": 900})
+            page.evaluate(auditing.SETTLED)
+            unseen = wcag.unseen_focus(page, "light", focused)
+            page.emulate_media(forced_colors="active")
+            unseen += wcag.unseen_focus(page, "forced colors", focused)
             page.set_viewport_size({"width": 390, "height": 800})
-            page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+            page.emulate_media(color_scheme="dark", forced_colors="none")
             seen["console"].clear(), seen["foreign"].clear()
             page.reload()
             auditing.open_figures(page)
-            found["dark"] = on_a_phone(page, seen)
+            found |= {"dark": on_a_phone(page, seen), "unseen": unseen + wcag.unseen_focus(page, "dark", focused)}
             page.set_viewport_size({"width": 1280, "height": 900})
             page.evaluate(auditing.SETTLED)
             sheets = style_sheets(LexborHTMLParser((whole / f"{name}.html").read_text("utf-8")), Path(name).parent.as_posix())
@@ -155,6 +166,20 @@ def test_page_is_quiet_asks_nobody_else_and_keeps_its_width(visit, theme, name):
 def test_page_breaks_no_rule_of_axe(visit, name):
     """Light and dark, wide and narrow, with all folds and answers open."""
     assert visit(name)["axe"] == []
+
+
+@pytest.mark.parametrize("name", [*PAGES, "search"])
+def test_what_has_the_focus_shows_it(visit, name):
+    """WCAG 2.4.7: in the light at a desk, in the dark on a phone, and in the system's colours."""
+    assert visit(name)["unseen"] == []
+
+
+@pytest.mark.parametrize("name", [*PAGES, "search"])
+def test_page_fits_320_pixels_with_targets_to_hit_and_names_that_are_seen(visit, name):
+    """WCAG 1.4.10, 1.4.12, 2.5.3, 2.5.8."""
+    seen = visit(name)
+    assert (seen["reflow"], seen["small"], seen["misnamed"]) == (320, [], [])
+    assert seen["spaced"] == ([], 320)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -238,6 +263,87 @@ def test_a_wide_equation_begins_at_its_left_end_and_scrolls_by_keyboard(phone, a
     wide = page.evaluate("""[...document.querySelectorAll("div.math")].filter(box => box.scrollWidth > box.clientWidth)
         .map(box => [box.tabIndex, box.querySelector(".katex-html").getBoundingClientRect().left >= box.getBoundingClientRect().left])""")
     assert wide and all(seen == [0, True] for seen in wide)
+    page.close()
+
+
+def test_the_contents_mark_every_section(reader, address):
+    reader.goto(address + "chapters/why.html")
+    marked = reader.evaluate("""async () => {
+        const marked = [];
+        for (let y = 0; y <= document.documentElement.scrollHeight - innerHeight + 40; y += 40) {
+            scrollTo({top: y, behavior: "instant"});
+            await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+            marked.push(...[...document.querySelectorAll("#pst-page-toc-nav [aria-current=location]")].map(link => link.hash));
+        }
+        return marked;
+    }""")
+    links = reader.locator("#pst-page-toc-nav a").evaluate_all("links => links.map(link => link.hash)")
+    assert list(dict.fromkeys(marked)) == links  # each, in their order
+    reader.evaluate("scrollTo(0, 0)")
+
+
+def test_a_chosen_section_is_the_marked_one(browser, address):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(address + "chapters/why.html")
+    for link in page.locator("#pst-page-toc-nav > ul > li > a").all()[::3]:
+        link.click()
+        page.wait_for_function("link => link.getAttribute('aria-current') === 'location'", arg=link.element_handle())
+    page.close()
+
+
+@pytest.mark.parametrize("name", ["index", "chapters/glossary", "search"])
+def test_the_tab_key_goes_through_a_page_and_shows_each_stop(browser, address, name):
+    """WCAG 2.1.2 and 2.4.11: no control keeps the focus, none is passed over, and nothing covers the one that has it."""
+    page = browser.new_page(viewport={"width": 390, "height": 800}, reduced_motion="reduce")
+    page.goto(address + name + ".html")
+    page.evaluate("document.activeElement.blur()")
+    expected = page.evaluate(wcag.STOPS)
+    reached, covered = set(), []
+    for _ in range(len(expected) + 5):
+        page.keyboard.press("Tab")
+        at, seen = page.evaluate("""() => {
+            const stop = document.activeElement, box = stop.getClientRects()[0], at = stops.indexOf(stop);
+            if (at < 0 || !box) return [at, true];
+            const there = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+            return [at, stop.contains(there) || there?.contains(stop)];
+        }""")
+        reached.add(at)
+        covered += [expected[at]] * (not seen)
+    assert [kind for at, kind in enumerate(expected) if at not in reached] == [] and covered == []
+    page.close()
+
+
+CURRENT_IN_SIGHT = """() => {
+    const link = document.querySelector("nav.bd-links [aria-current=page]"), box = link.getBoundingClientRect();
+    const frame = link.closest("dialog, .bd-sidebar-primary").getBoundingClientRect();
+    return box.top >= frame.top && box.bottom <= Math.min(frame.bottom, innerHeight);
+}"""
+
+
+def test_the_list_of_chapters_shows_where_the_reader_is(browser, address):
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(address + "chapters/software.html")
+    for _ in range(3):
+        page.locator(".right-next").click()
+        page.wait_for_load_state()
+    for name in ("means-as-outcomes", "bibliography", "why"):
+        page.locator(f'nav.bd-links a[href$="{name}.html"]').click()
+        page.wait_for_function(CURRENT_IN_SIGHT)
+    page.close()
+
+
+def test_the_phones_drawer_opens_at_the_current_page_and_has_a_button_to_close_it(browser, address):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto(address + "chapters/power.html")
+    for side, name in [("primary", "Chapters"), ("secondary", "On this page")]:
+        page.get_by_role("button", name=name, exact=True).click()
+        page.wait_for_function(CURRENT_IN_SIGHT if side == "primary" else "document.querySelector('dialog[open]')")
+        page.get_by_role("button", name=f"Close: {name}").click()
+        assert page.locator("dialog[open]").count() == 0
+        assert page.evaluate("document.activeElement.getAttribute('aria-label')") == name
+    page.get_by_role("button", name="On this page", exact=True).click()
+    page.locator("dialog[open] a").last.click()
+    assert page.locator("dialog[open]").count() == 0 and "#" in page.url
     page.close()
 
 

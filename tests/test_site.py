@@ -82,6 +82,37 @@ def test_no_markup_is_left_over(pages):
             assert leftover not in text, (name, leftover)
 
 
+def test_lines_break_neither_before_a_percent_sign_nor_inside_a_p_value(pages):
+    for name, page in pages.items():
+        article = BeautifulSoup(str(page.find("article") or page.body), "html.parser")
+        for part in article.select("pre, code, .katex, .cell_output, script"):
+            part.decompose()
+        assert re.findall(r"\d %.{5}|\b[pt] [=<>] ?[.\d]+|\b[pt]\u00a0[=<>] [.\d]+", article.get_text()) == [], name
+
+
+def test_what_opens_and_closes_is_of_one_kind_and_named_once(pages):
+    """Native disclosures whose words say what is inside, and self-checks' options; no id twice."""
+    for name, page in pages.items():
+        for details in page.select("article details"):
+            summary = details.find("summary", recursive=False)
+            assert {"fold", "option"} & set(details["class"]) and summary.get_text(strip=True), (name, details)
+            assert not summary.find("a") and not summary.get("aria-label") and "Click" not in summary.get_text(), (name, summary)
+        ids = [tag["id"] for tag in page.find_all(id=True)]
+        assert {one for one in ids if ids.count(one) > 1} == set(), name
+
+
+def test_the_glossary_has_a_link_to_each_letter(pages):
+    page = pages["chapters/glossary.html"]
+    letters = [link.get_text() for link in page.select("nav.az a")]
+    assert letters == sorted({term.get_text(strip=True)[0].upper() for term in page.select("dl.glossary dt")})
+
+
+def test_tables_that_are_stacked_on_a_phone_name_their_columns(pages):
+    stacked = [(name, cell) for name, page in pages.items() for cell in page.select("table.stacked td")]
+    assert len(stacked) > 100
+    assert [name for name, cell in stacked if cell["role"] != "cell" or "data-label" not in cell.attrs] == []
+
+
 def test_the_slides_equations_carry_their_numbers(pages):
     def numbers(name):
         return [tag.get_text().strip("#()") for tag in pages[f"chapters/{name}.html"].select(".eqno")]

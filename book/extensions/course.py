@@ -105,8 +105,9 @@ def bind_numbers(app: Sphinx, doctree: nodes.document, docname: str) -> None:
                 bound = RELATION.sub("\\1\u00a0\\2\u00a0", re.sub(r"(?<=\d) (?=%)", "\u00a0", text))
                 if isinstance(before, nodes.emphasis) and len(before.astext()) <= 3 or isinstance(before, nodes.math):
                     bound = BESIDE.sub("\u00a0\\1\u00a0", bound)
-                if isinstance(before, nodes.inline) and bound.startswith(" %"):
+                if isinstance(before, nodes.inline) and bound.startswith(" %") or bound == " " and isinstance(before, nodes.emphasis):
                     bound = "\u00a0" + bound[1:]
+                bound = re.sub(r"^([<>]) (?=[.\d])", "\\1\u00a0", bound)
                 parent[at] = nodes.Text(bound)
 
 

@@ -2,7 +2,7 @@
 import MiniSearch from "minisearch";
 
 const MOST = 30, EACH = 3; // results, and those of one page
-const plain = (word) => word.toLowerCase().normalize("NFKD").replace(/\p{Mn}/gu, "").replace(/[’']s?$/, "").replace(/(?<=...[^siu])s$/, "");
+const plain = (word) => word.toLowerCase().normalize("NFKD").replace(/\p{Mn}/gu, "").replace(/[’']s?$/, "").replace(/(?<=..[^siu])s$/, "");
 const split = (text) => text.split(/[^\p{L}\p{N}_.²₀-₉]+/u).map((word) => word.replace(/^\.+|\.+$/g, "")).filter(Boolean);
 const same = (text) => split(text).map(plain).join(" ");
 

@@ -22,7 +22,7 @@ FIRST = """{const page = document.documentElement, choice = name => {try {return
     page.dataset.theme = mode != "auto" ? mode : matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";}"""
 
 UNUSED = ("fontawesome", "sphinx_highlight")  # icons are a font; search leads to sections
-NEEDED = {"clipboard": ".highlight", "copybutton": ".highlight", "design-tabs": ".sd-tab-set"}  # scripts, and what they serve
+NEEDED = {"clipboard": ".highlight", "copybutton": ".highlight", "design-tabs": ".sd-tab-set", "bootstrap": "[data-bs-toggle=dropdown]"}  # scripts, and what they serve
 
 
 def add_cards(pages: dict[str, LexborHTMLParser]) -> None:
