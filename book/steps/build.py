@@ -17,6 +17,7 @@ from pathlib import Path
 
 from book.steps import notebooks, slides
 from book.steps.finish import finish_pages
+from book.steps.policy import write_policy
 from book.workspace import (BUILT, DECK, PDFS, PICTURES, ROOT, SITE, SITE_KEY, WORK, course_notebooks, execute,
                             pdf_key, prepare, read_pages, run_sphinx, site_key, turn)
 
@@ -65,6 +66,7 @@ def build() -> None:
     shutil.copytree(pages, fresh, ignore=shutil.ignore_patterns(".buildinfo", ".doctrees"))
     add_extras(fresh)
     finish_pages(fresh)
+    write_policy(fresh)
     publish(fresh, SITE)
     SITE_KEY.write_text(key)
     print(f"Built in {time.monotonic() - started:.0f} s. Open {SITE.relative_to(ROOT) / 'index.html'} or run `make serve`.")
