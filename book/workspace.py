@@ -9,10 +9,14 @@ import calendar
 import hashlib
 import json
 import logging
+import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -124,10 +128,27 @@ def read_pages() -> Iterator[Path]:
     kept_keys.write_text(json.dumps(keys))
 
 
+def end_with_parent() -> None:
+    """End a process that runs chapters when the build has been killed, instead of running all that are left."""
+    def watch(parent: int) -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, args=[os.getppid()], daemon=True).start()
+
+
 @contextmanager
 def turn() -> Iterator[None]:
-    """Build alone: of two builds of one folder the second waits for the first."""
+    """Build alone: of two builds of one folder the second waits for the first.
+
+    Processes that run chapters hold the lock too, so they must not outlive the build.
+    """
     BUILT.mkdir(exist_ok=True)
+    if sys.platform == "linux":  # elsewhere they are started afresh and hold nothing
+        multiprocessing.set_start_method("fork", force=True)
+        os.register_at_fork(after_in_child=end_with_parent)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (BUILT / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -173,6 +194,7 @@ def execute(paths: list[Path]) -> None:
 
     Sphinx runs chapters that failed here once more and reports them with the cell.
     """
+    settings = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     logger = logging.getLogger("chapters")
     logger.setLevel(logging.INFO)  # a line when a chapter starts and when it is done
     use_plain_kernels(CACHE.with_name("ipython"))
@@ -192,7 +214,7 @@ def execute(paths: list[Path]) -> None:
     if stale:
         print(f"Running {len(stale)} chapters: {', '.join(sorted(Path(r.uri).stem for r in stale))}", flush=True)
         load_executor("local-parallel", cache=cache, logger=logger).run_and_cache(
-            filter_pks=[record.pk for record in stale], timeout=180)
+            filter_pks=[record.pk for record in stale], timeout=settings["execute"]["timeout"])
     failed = {record.uri for record in cache.list_unexecuted(filter_uris=[record.uri for record in stale])}
     kept.write_text(json.dumps(ran | {path: texts[path] for path in changed if path not in failed}))
 

@@ -42,15 +42,15 @@ def write_toc(folder: Path, *names: str) -> None:
                                      + "".join(f"- file: chapters/{name}\n" for name in names))
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen:
-    """Begin a build."""
-    return subprocess.Popen([sys.executable, "-m", "book.steps.build", *arguments], cwd=folder, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True)
+def start(folder: Path, *arguments: str, **settings) -> subprocess.Popen:
+    """Begin a build, or what else Python is to run."""
+    return subprocess.Popen([sys.executable, *(arguments or ("-m", "book.steps.build"))], cwd=folder, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, **settings)
 
 
-def build(folder: Path, *arguments: str) -> tuple[int, str]:
+def build(folder: Path, *arguments: str, **settings) -> tuple[int, str]:
     """Build; the exit code, and what was printed."""
-    process = start(folder, *arguments)
+    process = start(folder, *arguments, **settings)
     output = process.communicate()[0]
     return process.returncode, output
 

@@ -5,6 +5,7 @@ import re
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
+from book import software
 from book.extensions.launch import MENU
 from book.steps import build
 from book.steps.finish import leave_out_missing
@@ -47,4 +48,5 @@ def test_the_site_offers_what_it_has(site):
         assert offered == {address for address in OFFERED if (site / address).exists()}, page
     assert "downloads/multilevel-notebooks.zip" in (site / "index.html").read_text("utf-8")
     for_class = set(re.findall(r'href="\.\./(downloads/[^"]+)"', (site / "chapters/instructors.html").read_text("utf-8")))
-    assert {path.relative_to(site).as_posix() for path in (site / "downloads").iterdir()} <= {*OFFERED, *for_class}
+    assert {path.relative_to(site).as_posix() for path in (site / "downloads").iterdir()} <= {
+        *OFFERED, *for_class, software.BILL, software.TEXTS}

@@ -142,6 +142,17 @@ def test_the_locks_name_no_registry():
     assert "://" not in json.dumps([{**package, "funding": None} for package in packages])
 
 
+def test_macos_can_read_the_makefile():
+    """Nothing that make 3.81 or the BSDs' tools lack, and no program looked for where 3.81 does not look."""
+    makefile = (ROOT / "Makefile").read_text()
+    for newer in (r"!=", r"::=", r"\$\((file|let|intcmp|guile) ", r"^\.(ONESHELL|RECIPEPREFIX)", r"^(undefine|private) ", r"&:",
+                  r"sed -[iEr]*i", r"sed .*\\[tn+?|]", r"grep -\w*P", r"readlink -f", r"date -d", r"xargs -r", r"cp --", r"stat -c"):
+        assert not re.search(newer, makefile, flags=re.M), newer
+    # 3.81 starts a simple command itself, and then by the PATH that it was given, without .venv.
+    commands = re.findall(r"^\t@?([\w-]+)", makefile, flags=re.M)
+    assert not {"python", "pip-audit", "yamllint", "zizmor", "check-jsonschema", "crossplane"} & set(commands)
+
+
 # --- is there something to do?
 
 @pytest.fixture

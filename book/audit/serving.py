@@ -13,6 +13,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     """Static files with gzip; HTTP/1.1, so that connections are kept as on a real host."""
 
     protocol_version = "HTTP/1.1"
+    headers_sent = {}
 
     def log_message(self, *args):
         pass
@@ -31,14 +32,17 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         if packed:
             self.send_header("Content-Encoding", "gzip")
+        for name, value in self.headers_sent.items():
+            self.send_header(name, value)
         self.end_headers()
         return io.BytesIO(content)
 
 
 @contextlib.contextmanager
-def served(folder: Path):
-    """The address at which a folder is served while the block runs."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
+def served(folder: Path, **headers: str):
+    """The address at which a folder is served while the block runs, each file with the given headers."""
+    handler = type("Handler", (Handler,), {"headers_sent": {name.replace("_", "-"): value for name, value in headers.items()}})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/"

@@ -20,7 +20,7 @@ from sphinx.config import Config
 from sphinx.util import logging
 from sphinxcontrib.katex import KaTeXServer
 
-from book.extensions import launch, page
+from book.extensions import launch, page, shipped
 from book.outputs import typeset
 from book.workspace import FRONT, PICTURES, ROOT, draw_pictures
 
@@ -160,6 +160,7 @@ def setup(app: Sphinx) -> dict:
     app.connect("config-inited", name_the_site)
     launch.setup(app)
     page.setup(app)
+    shipped.setup(app)
     app.connect("config-inited", set_version)
     app.connect("html-collect-pages", not_found)
     app.connect("config-inited", lambda app, config: config.templates_path.append(str(FRONT / "templates")))

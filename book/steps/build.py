@@ -15,8 +15,10 @@ import sys
 import time
 from pathlib import Path
 
+from book.software import write_software
 from book.steps import classroom, notebooks, slides, wheel
 from book.steps.finish import finish_pages
+from book.steps.policy import write_policy
 from book.workspace import (BUILT, DECK, PDFS, PICTURES, ROOT, SITE, SITE_KEY, WORK, course_notebooks, execute,
                             pdf_key, prepare, read_pages, run_sphinx, site_key, turn)
 
@@ -45,7 +47,12 @@ def add_pdfs(folder: Path) -> None:
 
 
 def publish(built: Path, site: Path) -> None:
-    """Put a site in place: the old one is there until the new one is whole."""
+    """Put a site in place: the old one is there until the new one is whole.
+
+    A web server may read it, whoever built it and with whatever umask.
+    """
+    for path in [built, *built.rglob("*")]:
+        path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
     old = site.with_name("html.old")
     shutil.rmtree(old, ignore_errors=True)
     if site.exists():
@@ -72,6 +79,9 @@ def build() -> None:
     shutil.copytree(pages, fresh, ignore=shutil.ignore_patterns(".buildinfo", ".doctrees"))
     add_extras(fresh)
     finish_pages(fresh)
+    write_policy(fresh)
+    write_software(fresh)
+    SITE_KEY.unlink(missing_ok=True)  # it is never that of another site, even if all ends here
     publish(fresh, SITE)
     SITE_KEY.write_text(key)
     print(f"Built in {time.monotonic() - started:.0f} s. Open {SITE.relative_to(ROOT) / 'index.html'} or run `make serve`.")

@@ -3,6 +3,7 @@
     python -m book.steps.serve 8000
 """
 
+import socket
 import subprocess
 import sys
 import threading
@@ -24,8 +25,18 @@ def build_after_each_edit() -> None:
         time.sleep(0.5)
 
 
-if __name__ == "__main__":
+def main(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            sys.exit(f"Port {port} is in use: call `make serve PORT={port + 1}`.")
     threading.Thread(target=build_after_each_edit, daemon=True).start()
     server = Server()
     server.watch(str(SITE_KEY))  # written when a new site is in place
-    server.serve(root=str(SITE), port=int(sys.argv[1]))
+    server.serve(root=str(SITE), port=port)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
