@@ -4,6 +4,7 @@ import hashlib
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
@@ -101,6 +102,38 @@ def fit_of(hsb):
 def test_numbers_are_those_of_the_course(name, fit_of):
     text = kept(name)[1]
     assert [row for row in compared(text, fit_of(text)) if not agrees(*row)] == []
+
+
+def rows_of_factor(text):
+    """Every number that lmerTest and emmeans print for the groups of size, beside ours."""
+    data = mlm.load_hsb()
+    data["size_group"] = pd.cut(data["size"], [0, 800, 1400, 3000], labels=["small", "medium", "large"])
+    fit = mlm.mixedlm("mathach ~ size_group", data, "schid")
+    joint = mlm.joint_tests(fit).loc["size_group"]
+    mean_square = joint["F"] * fit.scale
+    ours = {"size_group": [joint["df1"] * mean_square, mean_square, *joint[["df1", "df2", "F", "p"]]]}
+    ours |= mlm.marginal_means(fit, "size_group").T.to_dict("list")
+    ours |= mlm.pairwise(fit, "size_group")[["estimate", "se", "df", "t", "p"]].T.to_dict("list")
+    planned = mlm.satterthwaite(fit, "size_group[T.large] - 0.5 * size_group[T.medium]").iloc[0]
+    ours["large - others"] = planned[["estimate", "se", "df", "t", "p"]].tolist()
+    for label, values in ours.items():
+        line = re.search(rf"^ ?{label} +(-?\d.*)$", text, flags=re.M)[1].split()
+        assert len(line) == len(values)
+        # lme4's default optimiser: standard deviations off by up to 4e-6, sums of squares by twice that
+        yield from ((number, value, unit(number) / 2 + 1e-5 * abs(value)) for number, value in zip(line, values))
+
+
+def test_numbers_of_the_factor_are_those_of_the_course():
+    rows = list(rows_of_factor(kept("size-groups")[1]))
+    assert len(rows) == 6 + 3 * 5 + 4 * 5 and [row for row in rows if not agrees(*row)] == []
+
+
+def test_the_page_shows_the_factor_in_r(site):
+    page = BeautifulSoup((site / "chapters/means-as-outcomes.html").read_text("utf-8"), "html.parser")
+    blocks = [block.get_text().strip() for block in page.select("details pre")]
+    sections = SCRIPTS["size-groups.R"]
+    for shown in (sections["data"], sections["size-groups"], kept("size-groups")[1]):
+        assert shown.strip() in blocks
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if "(1 | schid)" in SCRIPTS[SCRIPT_OF[name]][name]])

@@ -31,7 +31,7 @@ def add_extras(site: Path) -> None:
     if DECK.exists():
         slides.write_deck(site / "slides", book="../")
         downloads = site / "downloads"
-        downloads.mkdir()
+        downloads.mkdir(exist_ok=True)
         notebooks.pack(downloads / "multilevel-notebooks.zip")
         classroom.pack(downloads / "multilevel-class.zip", downloads / "multilevel-instructors.zip")
         wheel.pack(downloads)

@@ -30,3 +30,4 @@ keep <- function(script, packages = c("lme4", "lmerTest")) {
 keep("models.R")
 keep("binary.R")
 keep("time-points.R", c("lme4", "lmerTest", "nlme"))
+keep("size-groups.R", c("lme4", "lmerTest", "emmeans"))

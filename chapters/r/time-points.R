@@ -23,7 +23,7 @@ library(nlme)
 alone <- lme(Reaction ~ day, random = ~ day | Subject, data = restricted)
 ar1 <- update(alone, correlation = corAR1(form = ~ day | Subject))
 ar1
+summary(ar1)$tTable
 anova(alone, ar1)
-intervals(ar1)$corStruct
 
 # ---- end ----

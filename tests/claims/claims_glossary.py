@@ -13,12 +13,14 @@ from course import fit, hsb
 # Entries that say what a word means, and nothing that could be false.
 DEFINITIONS = [
     "adjusted mean", "autocorrelation", "balanced", "BFLPE", "bias", "boundary", "caterpillar plot", "centering",
-    "compositional effect", "confidence interval", "convergence", "Cook's distance", "cross-classified",
-    "cross-level interaction", "delta method", "dummy variable", "ecological fallacy", "fixed effect", "Hausman test",
-    "heteroscedasticity", "iid", "influential group", "intercepts and slopes as outcomes", "level", "likelihood", "LOESS", "lme4",
-    "logistic multilevel model", "means-as-outcomes", "multilevel model", "nested", "nonrandomly varying slope", "OLS",
-    "overfitting", "p value", "parametric bootstrap", "power", "prediction interval", "prior distribution", "Q-Q plot", "random ANCOVA",
-    "random effect", "random intercept", "random-coefficients model", "residual", "SAS", "Satterthwaite degrees of freedom",
+    "compositional effect", "confidence interval", "contrast", "convergence", "Cook's distance", "cross-classified",
+    "cross-level interaction", "delta method", "dummy variable", "ecological fallacy", "first-order autoregression",
+    "fixed effect", "growth model", "Hausman test", "heteroscedasticity", "iid", "influential group",
+    "intercepts and slopes as outcomes", "level", "likelihood", "lme4", "LOESS", "logistic multilevel model",
+    "long format", "marginal mean", "means-as-outcomes", "multilevel model", "nested", "nonrandomly varying slope",
+    "OLS", "overfitting", "p value", "parametric bootstrap", "power", "prediction interval", "prior distribution",
+    "Q-Q plot", "random ANCOVA", "random effect", "random intercept", "random-coefficients model", "reference level",
+    "residual", "SAS", "Satterthwaite degrees of freedom",
     "scatter plot", "standard error", "variance component",
 ]
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
+from scipy import stats
 
 import mlm
 from course import fit, hsb
@@ -119,3 +120,48 @@ def test_a_regression_of_sample_means_that_knows_their_errors_is_the_model():
     assert error.max() > 3 * error.min()
     weighted = smf.wls("y ~ w", schools, weights=1 / (model.cov_re.iloc[0, 0] + error)).fit()
     assert weighted.params.tolist() == pytest.approx(model.fe_params.tolist(), abs=1e-6)
+
+
+# ------------------------------------------------------------------ a factor
+
+
+def by_size(formula="size_group"):
+    data = hsb().assign(size_group=pd.cut(hsb()["size"], [0, 800, 1400, 3000], labels=["small", "medium", "large"]))
+    return mlm.mixedlm(f"mathach ~ {formula}", data, "schid")
+
+
+@pytest.mark.claim("whether one of them is below .05, is up to the choice of the reference level", "It is the same for every reference level:",
+                   "Each compares with the reference level. Whether the groups differ is the joint test.",
+                   "A factor is tested as a whole; its rows compare with a reference level that somebody chose.")
+def test_rows_depend_on_the_reference_level_and_the_joint_test_does_not():
+    fits = [by_size(f"C(size_group, Treatment('{level}'))") for level in ("small", "medium", "large")]
+    joint = [mlm.joint_tests(model).iloc[0] for model in fits]
+    least = [mlm.satterthwaite(model)["p"].iloc[1:].min() for model in fits]
+    assert [p < 0.05 for p in least] == [False, True, True]
+    for test in joint:
+        np.testing.assert_allclose(test, joint[0], rtol=1e-6)
+    assert joint[0]["p"] > 0.1 and joint[0]["df1"] == 2
+    assert [model.llf for model in fits] == pytest.approx([fits[0].llf] * 3, abs=1e-9)
+
+
+@pytest.mark.claim("and allow for differences of more than two points", "At equal mean SES less is left")
+def test_what_the_groups_of_size_leave_open():
+    pairs, given = mlm.pairwise(by_size(), "size_group"), mlm.pairwise(by_size("meanses + size_group"), "size_group")
+    assert pairs["p"].min() > 0.05 and np.abs(pairs[["lower", "upper"]]).to_numpy().max() > 2
+    assert (given["estimate"].abs() < pairs["estimate"].abs()).all()
+    schools = hsb().groupby("schid", observed=True)[["size", "meanses"]].first()
+    assert schools["meanses"][schools["size"] > 1400].mean() < schools["meanses"][schools["size"].between(801, 1400)].mean()
+
+
+@pytest.mark.claim("If no types differ, one of these rows is below .05 far more often than in 5 % of the studies.",
+                   "The joint test: the data don't show that types differ.")
+def test_one_of_three_rows_is_significant_too_often_and_the_joint_test_is_not():
+    rng, studies, each = np.random.default_rng(5), 20_000, 40
+    y = rng.normal(size=(studies, 4, each))  # means of schools of four types that do not differ
+    mean, within = y.mean(axis=2), y.var(axis=2, ddof=1).mean(axis=1)
+    df = 4 * (each - 1)
+    t = np.abs(mean[:, 1:] - mean[:, :1]) / np.sqrt(2 * within / each)[:, None]
+    some = (t > stats.t.ppf(0.975, df)).any(axis=1).mean()
+    joint = (each * mean.var(axis=1, ddof=1) / within > stats.f.ppf(0.95, 3, df)).mean()
+    error = np.sqrt(0.05 * 0.95 / studies)
+    assert some > 0.10 and abs(joint - 0.05) < 4 * error
