@@ -43,8 +43,8 @@ def report(fit, rows="rows", groups="groups", level=0.95):
     --------
     >>> import mlm
     >>> fit = mlm.mixedlm("mathach ~ 1", mlm.load_hsb(), groups="schid")
-    >>> print(mlm.report(fit, "students", "schools")[:150])
-    A linear mixed model of mathach was fitted by restricted maximum likelihood to 7,185 students of 160 schools (14 to 67 each), with random intercepts
+    >>> print(mlm.report(fit, "students", "schools").split(", with")[0])
+    A linear mixed model of mathach was fitted by restricted maximum likelihood to 7,185 students of 160 schools (14 to 67 each)
     """
     width, sizes = f"{100 * level:g}% CI", np.bincount(fit.design.codes)
     method = "restricted maximum likelihood" if fit.reml else "maximum likelihood"
