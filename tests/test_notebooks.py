@@ -75,6 +75,7 @@ def test_a_notebook_of_a_fork_fetches_what_it_needs():
 ELSEWHERE = """
 file = {file!r}
 ids = ["Subject"]
+row_id = None
 outcome = "distance"
 predictor = "age"
 others = []

@@ -104,6 +104,13 @@ def test_numbers_that_repeat_mix_groups():
         assert np.mean(differences) < -4 * np.std(differences) / np.sqrt(20)
 
 
+@pytest.mark.claim("Without ids two persons may be alike in all that the file has")
+def test_equal_rows_may_be_different_persons():
+    assert mlm.load_hsb()[["minority", "female", "ses", "schid"]].duplicated().sum() > 100
+    raw = code()["raw"]
+    assert raw.duplicated().sum() == 1 and raw.drop_duplicates()["patient"].is_unique
+
+
 @pytest.mark.claim("The centered variable is no longer free of differences between groups", "Drop incomplete rows, then center",
                    "In the rows that are left the centered means are no longer 0")
 def test_the_order_of_dropping_and_centering_matters():
