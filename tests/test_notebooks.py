@@ -119,4 +119,4 @@ def test_the_template_ends_in_a_paragraph(folder):
 def test_the_template_serves_a_file_that_it_was_not_written_for(folder):
     """Orthodont: another program's file (nlme), text as a predictor, ids in one column, nothing missing."""
     said = run_template(folder, [ELSEWHERE.format(file=str(ROOT / "tests/reference/real/Orthodont.csv"))])
-    assert "to 108 measurements of 27 children (4 to 4 each)" in said and "age_cwc: b = 0.660, SE = 0.062" in said
+    assert "to 108 measurements of 27 children (4 each)" in said and "age_cwc: b = 0.660, SE = 0.062" in said

@@ -224,3 +224,25 @@ def test_where_the_slope_is_the_same_weights_only_cost():
     assert abs(found["weighted"].mean() - 1.5) < 4 * found["weighted"].sem()
     # Kish: by 1 + var(weights) / mean**2 = 1.64; four standard errors of a log ratio of correlated variances leave 1.1
     assert found["weighted"].var() > 1.1 * found["plain"].var()
+
+
+@pytest.mark.claim("It puts right what is missing at random, if the model of the gaps has the outcome, what predicts the gaps, *and the groups*")
+def test_an_imputation_with_the_groups_and_what_predicts_the_gaps_is_right():
+    """Y is missing by z. Given all of z and x, Y is linear in them and in their groups' means, with a group's effect left."""
+    names, rng, found = code(), np.random.default_rng(11), []
+    for _ in range(40):
+        whole = names["study"](rng).assign(gap=False)
+        kept = names["situations"]["Y, by z"](whole, rng)
+        whole.loc[whole.index.difference(kept.index), "gap"] = True
+        for name in ("x", "z"):
+            whole[f"{name}_mean"] = whole.groupby("g")[name].transform("mean")
+        gaps = model(whole[~whole["gap"]], "g", "y ~ x + w + z + x_mean + z_mean")
+        fixed = mlm.predict(gaps, whole, of="mean")["fit"]  # of a new group: without its effect
+        effects = mlm.blups(gaps).droplevel("effect")
+        effects = pd.Series(rng.normal(effects["estimate"], effects["sd"]), index=effects.index)
+        new = rng.normal(0, np.sqrt(gaps.cov_re.iloc[0, 0]), 60)  # where nothing is left of a group
+        drawn = fixed + whole["g"].map(effects).fillna(whole["g"].map(dict(enumerate(new)))) + rng.normal(0, np.sqrt(gaps.scale), len(whole))
+        filled = model(whole.assign(y=whole["y"].mask(whole["gap"], drawn)), "g", "y ~ x + w")
+        found.append({**filled.fe_params, "tau00": filled.cov_re.iloc[0, 0]})
+    found = pd.DataFrame(found)
+    assert (abs(found.mean() - pd.Series(TRUTH_OF_SITUATIONS)) < 4 * found.sem()).all()
