@@ -7,11 +7,14 @@ import datetime
 import json
 import math
 import re
+import shutil
 import statistics
 import subprocess
 import sys
+from pathlib import Path
 
 import jupytext
+import nbformat
 import yaml
 
 from conftest import ROOT
@@ -49,8 +52,12 @@ def test_every_import_of_a_chapter_is_installed():
 
 
 def test_after_installing_chapters_open_as_notebooks_without_a_question(tmp_path):
-    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    subprocess.run(["sh", "binder/postBuild"], cwd=ROOT, env=environment, check=True)
+    environment = {"HOME": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+    for name in ("binder/postBuild", "binder/overrides.json", "book/template.py", "chapters/own-data.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    subprocess.run(["sh", "binder/postBuild"], cwd=tmp_path, env=environment, check=True)
+    assert len(nbformat.read(tmp_path / "chapters/your-data.ipynb", as_version=4).cells) > 20
     kept = json.loads((tmp_path / ".jupyter/labconfig/default_setting_overrides.json").read_text())
     assert kept["@jupyterlab/docmanager-extension:plugin"]["defaultViewers"]["markdown"] == "Jupytext Notebook"
     for path in (ROOT / "chapters").glob("*.md"):  # without it JupyterLab asks for a kernel, also where no code is

@@ -136,3 +136,34 @@ def test_p_values_and_small_numbers_of_any_frame():
     assert cells == ["12.000", ".200", "0.00042", "< .001", "0.000", ""]
     latex = notebook.frame_to_latex(frame)
     assert "0.00042" in latex and "< .001" in latex and "NaN" not in latex
+
+
+# ---- a fit as a paragraph -------------------------------------------------------------------------
+
+
+def test_a_report_has_the_numbers_of_lmertest_and_lme4(hsb, reference):
+    known = reference("inference")
+    data = hsb.assign(ses_cwc=mlm.center_within(hsb["ses"], hsb["schid"]))
+    by_reml, by_ml = (mlm.report(mlm.mixedlm("mathach ~ ses_cwc", data, "schid", "~ ses_cwc", reml=reml), "students", "schools")
+                      for reml in (True, False))
+    assert "restricted maximum likelihood to 7,185 students of 160 schools (14 to 67 each), with random intercepts and random slopes of ses_cwc" in by_reml
+    assert "by maximum likelihood to" in by_ml
+    lmer = known["satterthwaite"]["slope_cwc"]
+    for name, b, se, df, t in zip(["Intercept", "ses_cwc"], *(lmer[key] for key in ("estimate", "se", "df", "t"))):
+        sentence = by_reml.partition(f"{name}: ")[2]
+        assert sentence.startswith(f"b = {b:.2f}, SE = {se:.2f}, 95% CI [") and f"t({df:.1f}) = {t:.2f}, p < .001" in sentence
+    ends = known["profile"]["slope_cwc"]  # of the ML fit, as lme4 computes them
+    ends = {name: [formats.text(end, 2) for end in pair] for name, *pair in zip(ends["parameters"], ends["lower"], ends["upper"])}
+    cor = [end.replace("0.", ".") for end in ends["cor_ses_cwc.(Intercept)|schid"]]
+    order = [ends["sd_(Intercept)|schid"], ends["sd_ses_cwc|schid"], cor, ends["sigma"]]
+    spreads = by_ml.partition("between schools: ")[2].partition(" Tests")[0].split("; ")
+    assert [spread.partition("CI ")[2].rstrip(".") for spread in spreads] == [f"[{low}, {high}]" for low, high in order]
+    assert spreads[2].startswith("correlation of Intercept and ses_cwc")
+
+
+def test_a_report_of_a_small_balanced_or_singular_study(hsb):
+    ten = hsb[hsb["schid"].isin(hsb["schid"].cat.categories[:10])].groupby("schid", observed=True).head(10)
+    with pytest.warns(mlm.SingularFit):
+        said = mlm.report(mlm.mixedlm("mathach ~ ses", ten, "schid", "~ ses"), level=0.9)
+    assert "100 rows of 10 groups (10 each)" in said and "Singular fit: " in said and "90% CI" in said
+    assert not any(zero in said for zero in ("p = 0", "p = .000"))

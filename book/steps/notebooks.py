@@ -17,6 +17,7 @@ import jupytext
 import nbformat
 import yaml
 
+from book import template
 from book.outputs import glued_values, read_executed, set_numbers
 from book.workspace import NOTEBOOKS_BRANCH, ROOT, chapters
 
@@ -28,7 +29,7 @@ README = """# Introduction to Multilevel Modeling: everything to run at home
     python -m pip install -r requirements.txt jupyterlab
     jupyter lab chapters
 
-Open a notebook and choose Run, Run All Cells. Each needs the folders `chapters/mlm` and `data`
+Open a notebook and choose Run, Run All Cells; `your-data.ipynb` is the one for data of your own. Each needs the folders `chapters/mlm` and `data`
 where they are. Text and figures: CC BY 4.0, code: MIT, data: see data/README.md.
 """
 FETCH = """# For a notebook that has come alone, as in Colab: bring the course's helper, data and packages.
@@ -69,12 +70,18 @@ def boxes_in_colons(text: str) -> str:
 def to_notebook(text: str, values: dict, titles: dict, address: str) -> str:
     """A chapter's text as a notebook without outputs, as JSON."""
     notebook = jupytext.reads(text, "md")
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = plain_text(boxes_in_colons(cell.source), values, titles)
+    return alone(notebook, address)
+
+
+def alone(notebook: nbformat.NotebookNode, address: str) -> str:
+    """A notebook as JSON that fetches what it needs, if there is an address to fetch it from."""
     if address:
         notebook.cells.insert(0, nbformat.v4.new_code_cell(FETCH.format(branch=NOTEBOOKS_BRANCH, address=address)))
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"  # jupytext's own are drawn by chance
-        if cell.cell_type == "markdown":
-            cell.source = plain_text(boxes_in_colons(cell.source), values, titles)
     notebook.metadata = {"kernelspec": dict(notebook.metadata["kernelspec"])}
     return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
@@ -99,6 +106,7 @@ def course_files(address: str, change: Callable[[str], str] = str) -> dict[str, 
     for chapter in chapters():
         text = change(chapter.read_text("utf-8"))
         files[f"chapters/{chapter.stem}.ipynb"] = to_notebook(text, values[chapter.stem], titles, address)
+    files[f"chapters/{template.NAME}"] = alone(template.template(), address)
     for path in [*(ROOT / "chapters/mlm").glob("*.py"), *(ROOT / "chapters/r").glob("*"), *(ROOT / "data").glob("*.csv"),
                  ROOT / "data/README.md", ROOT / "LICENSE", ROOT / "LICENSE-TEXT"]:
         files[path.relative_to(ROOT).as_posix()] = path.read_text("utf-8")

@@ -1,9 +1,10 @@
 """Pack the helper package with its data as a wheel, which pip installs: pyproject.toml says what is in it."""
 
 import os
-import subprocess
-import sys
+from contextlib import chdir
 from pathlib import Path
+
+from hatchling.build import build_wheel
 
 from book.workspace import ROOT, last_change
 
@@ -11,7 +12,8 @@ from book.workspace import ROOT, last_change
 def pack(folder: Path) -> None:
     """Write the wheel into `folder`, the same bytes for the same commit.
 
-    By hatchling itself, which is pinned: `pip wheel` would fetch one into an environment of its own.
+    By the hook that pip would call in an environment of its own, for which it would fetch hatchling again.
     """
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder],
-                   cwd=ROOT, check=True, env=os.environ | {"SOURCE_DATE_EPOCH": last_change()}, stdout=subprocess.DEVNULL)
+    os.environ["SOURCE_DATE_EPOCH"] = last_change()
+    with chdir(ROOT):
+        build_wheel(str(folder.resolve()))

@@ -42,9 +42,8 @@ def __getattr__(name):
         if home not in _EXTRAS:
             raise
         extra = _EXTRAS[home]
-        raise ImportError(f"mlm.{name} needs {error.name}, which is not installed. It belongs to the extra {extra!r} of "
-                          f"mlm: install mlm once more, from where you have it, with [{extra}] behind its name.",
-                          name=error.name) from error
+        raise ImportError(f"mlm.{name} needs {error.name}, which is not installed. It comes with the extra {extra!r}: pip install "
+                          f"'MLM[{extra}]', where MLM is what you installed mlm from.", name=error.name) from error
     globals()[name] = value = module if name == home else getattr(module, name)
     return value
 

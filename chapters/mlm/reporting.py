@@ -43,11 +43,12 @@ def report(fit, rows="rows", groups="groups", level=0.95):
     --------
     >>> import mlm
     >>> fit = mlm.mixedlm("mathach ~ 1", mlm.load_hsb(), groups="schid")
-    >>> print(mlm.report(fit, "students", "schools")[:150])
-    A linear mixed model of mathach was fitted by restricted maximum likelihood to 7,185 students of 160 schools (14 to 67 each), with random intercepts
+    >>> print(mlm.report(fit, "students", "schools").split(", with")[0])
+    A linear mixed model of mathach was fitted by restricted maximum likelihood to 7,185 students of 160 schools (14 to 67 each)
     """
     width, sizes = f"{100 * level:g}% CI", np.bincount(fit.design.codes)
     method = "restricted maximum likelihood" if fit.reml else "maximum likelihood"
+    each = " to ".join(map(str, sorted({sizes.min(), sizes.max()})))
     slopes = [name for name in fit.design.random if name != "Intercept"]
     random = " and ".join(["random intercepts"] * (len(slopes) < fit.k_re) + [f"random slopes of {name}" for name in slopes])
 
@@ -71,7 +72,7 @@ def report(fit, rows="rows", groups="groups", level=0.95):
     order = sorted(deviations.index, key=lambda name: (name == "sd residual", name.startswith("cor")))
     sentences = [
         f"A linear mixed model of {fit.design.response} was fitted by {method} to {fit.nobs:,.0f} {rows} of {len(sizes)} "
-        f"{groups} ({sizes.min()} to {sizes.max()} each), with {random}.",
+        f"{groups} ({each} each), with {random}.",
         f"The coefficients were: {'; '.join(starmap(coefficient, satterthwaite(fit, level=level).iterrows()))}.",
         f"Standard deviations between {groups}: {'; '.join(starmap(spread, deviations.loc[order].itertuples()))}.",
         fit.singular,

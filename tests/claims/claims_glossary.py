@@ -17,10 +17,11 @@ DEFINITIONS = [
     "cross-level interaction", "delta method", "dummy variable", "ecological fallacy", "first-order autoregression",
     "fixed effect", "growth model", "Hausman test", "heteroscedasticity", "iid", "influential group",
     "intercepts and slopes as outcomes", "level", "likelihood", "lme4", "LOESS", "logistic multilevel model",
-    "long format", "marginal mean", "means-as-outcomes", "multilevel model", "nested", "nonrandomly varying slope",
-    "OLS", "overfitting", "p value", "parametric bootstrap", "power", "prediction interval", "prior distribution",
-    "Q-Q plot", "random ANCOVA", "random effect", "random intercept", "random-coefficients model", "reference level",
-    "residual", "SAS", "Satterthwaite degrees of freedom",
+    "long format", "marginal mean", "means-as-outcomes", "missing at random", "missing completely at random",
+    "multilevel model", "multiple imputation", "nested", "nonrandomly varying slope", "OLS", "overfitting", "p value",
+    "parametric bootstrap", "power", "prediction interval", "prior distribution", "Q-Q plot", "random ANCOVA",
+    "random effect", "random intercept", "random-coefficients model", "reference level", "residual", "SAS",
+    "Satterthwaite degrees of freedom",
     "scatter plot", "standard error", "variance component",
 ]
 
