@@ -28,6 +28,7 @@ def prose(text):
     text = re.sub(r"\$\$.*?\$\$|\$[^$\n]+\$", "", text, flags=re.S)
     text = re.sub(r"\{[a-z:]+\}`[^`]*`|`[^`]*`", "", text)
     text = re.sub(r"section \d\.\d", "", text)  # a place in a book
+    text = re.sub(r"WCAG 2\.2|^\| \d\.\d\.\d[^A-Z]*", "", text, flags=re.M)  # a standard, and the numbers of its criteria
     return re.sub(r"^(```|:::).*$|^:\w[\w-]*:.*$|\([^)\s]+\)=", "", text, flags=re.M)
 
 
