@@ -12,7 +12,7 @@ import json
 import re
 
 import joblib
-import matplotlib
+import matplotlib.pyplot
 import numpy as np
 import pandas as pd
 import pytest
