@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help env site strict slides notebooks push-notebooks pdf handout public changed lint test check binder-check golden audit serve bench reference lock fresh clean
+.PHONY: help env site strict slides notebooks push-notebooks pdf handout public changed lint test check binder-check golden audit serve bench reference bayes lock fresh clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -80,8 +80,9 @@ audit: site ## measure every page beside a stock Jupyter Book: bytes, axe-core, 
 serve: env ## build and show the site after each edit, while you write
 	@"$(BIN)/python" -m book.steps.serve $(PORT)
 
-bench: env ## time the fit beside statsmodels, PyPI's glmm and mixedlm and, where R has it, lme4; judge its certificate
+bench: env ## time the fit beside PyPI's packages and, where R has it, lme4; judge its certificate; remake data/packages.csv
 	@"$(BIN)/python" -m pip install --quiet -r benchmarks/requirements.txt
+	@"$(BIN)/python" benchmarks/packages.py
 	@"$(BIN)/python" benchmarks/speed.py
 	@"$(BIN)/python" benchmarks/certificate.py
 	@"$(BIN)/python" benchmarks/hard_designs.py
@@ -90,6 +91,11 @@ bench: env ## time the fit beside statsmodels, PyPI's glmm and mixedlm and, wher
 
 reference: ## remake what comes from R, in tests/reference and chapters/r (needs R with the packages of versions.json)
 	for script in tests/reference/*.R chapters/r/keep.R; do Rscript $$script || exit 1; done
+
+bayes: ## remake what bambi prints, in chapters/bambi (an environment of its own; some ten minutes)
+	@$(PYTHON) -m venv _build/bambi
+	@_build/bambi/bin/python -m pip install --quiet -r chapters/bambi/requirements.txt
+	@_build/bambi/bin/python chapters/bambi/keep.py
 
 lock: ## renew requirements.lock after an edit of requirements.txt (needs uv)
 	uv pip compile --universal --python-version 3.11 --no-annotate --quiet requirements.txt -o requirements.lock

@@ -85,8 +85,8 @@ def course_files(address: str) -> dict[str, str]:
     files = {"README.md": README, "requirements.txt": (ROOT / "binder/requirements.txt").read_text("utf-8")}
     for chapter in chapters():
         files[f"chapters/{chapter.stem}.ipynb"] = to_notebook(chapter, elsewhere | values[chapter.name], titles, address)
-    for path in [*(ROOT / "chapters/mlm").glob("*.py"), *(ROOT / "chapters/r").glob("*"), ROOT / "data/hsb.csv",
-                 ROOT / "data/README.md", ROOT / "LICENSE", ROOT / "LICENSE-TEXT"]:
+    for path in [*(ROOT / "chapters/mlm").glob("*.py"), *(ROOT / "chapters/r").glob("*"), *(ROOT / "data").glob("*.csv"),
+                 *(ROOT / "chapters/bambi").glob("*.*"), ROOT / "data/README.md", ROOT / "LICENSE", ROOT / "LICENSE-TEXT"]:
         files[path.relative_to(ROOT).as_posix()] = path.read_text("utf-8")
     return files
 

@@ -29,3 +29,4 @@ keep <- function(script) {
 
 keep("models.R")
 keep("binary.R")
+keep("beyond.R")
