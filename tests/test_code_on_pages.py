@@ -42,7 +42,7 @@ MARKED = {
     "fit_vb": "a method in a cell",
 }
 # blocks in python that are not run here
-ELSEWHERE = {"from dask.distributed": "tests/test_power.py runs it", "import bambi": "bambi is not in this environment"}
+ELSEWHERE = {"from dask.distributed": "tests/test_power.py runs it"}
 # a term of a formula, a row of a table, an argument, an option of another program
 PIECE = re.compile(r"(schid )?\(Intercept\)|\(?[\w+ ]+ \|{1,2} [\w/]+\)?( \+ \(1 \| \w+\))?|(var|cov|cor|sd)\([\w, ]+\)"
                    r"|C\(\w+\)|COVTYPE\(\w+\)|/?\w+=[\w()]+|\[0\.025 0\.975\]|(ar1?|diag|summary|conf_int)\(\)|[~\w. ]+ ~ .*")
