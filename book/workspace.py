@@ -76,7 +76,7 @@ def page_keys() -> dict[str, str]:
     """Digest of each text that Sphinx reads, by its name; under "" that of all else that pages are read with."""
     texts = [ROOT / "index.md", *sorted((ROOT / "chapters").glob("*.md"))]
     return {path.relative_to(ROOT).with_suffix("").as_posix(): digest([path]) for path in texts} | {
-        "": execution_key() + digest(files(ROOT / "book", ROOT / "chapters/r", *(
+        "": execution_key() + digest(files(ROOT / "book", ROOT / "chapters/r", ROOT / "chapters/bambi", *(
             ROOT / name for name in ("_config.yml", "_toc.yml", "references.bib", "CITATION.cff"))))}
 
 

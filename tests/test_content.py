@@ -39,9 +39,9 @@ def captions(text):
 
 
 # A statistic has a decimal point or many digits. What may be typed: conventions (a level of .05, a
-# coefficient of 1.96), versions and numbers of criteria, school numbers, years, designs that the text chooses ("200 schools").
+# coefficient of 1.96, an R-hat of 1.01), versions and numbers of criteria, school numbers, years, designs that the text chooses ("200 schools").
 STATISTIC = re.compile(r"(?<![\w.])[−-]?\d*\.\d+\b(?!\.\d)|(?<![\w.])\d{1,3}(,\d{3})+\b")
-CONVENTIONS = {".05", "1.96", "3.11", "3.14", "4.0", "2.2", "1.2", "−1.3", "−1.5"}
+CONVENTIONS = {".05", "1.96", "1.01", "3.11", "3.14", "4.0", "2.2", "1.2", "−1.3", "−1.5"}
 
 
 @pytest.mark.parametrize("page", PAGES, **ids)

@@ -110,7 +110,7 @@ def course_files(address: str, change: Callable[[str], str] = str) -> dict[str, 
         files[f"chapters/{chapter.stem}.ipynb"] = to_notebook(text, values[chapter.stem], titles, address)
     files[f"chapters/{template.NAME}"] = alone(template.template(), address)
     for path in [*(ROOT / "chapters/mlm").glob("*.py"), *(ROOT / "chapters/r").glob("*"), *(ROOT / "data").glob("*.csv"),
-                 ROOT / "data/README.md", ROOT / "LICENSE", ROOT / "LICENSE-TEXT"]:
+                 *(ROOT / "chapters/bambi").glob("*.*"), ROOT / "data/README.md", ROOT / "LICENSE", ROOT / "LICENSE-TEXT"]:
         files[path.relative_to(ROOT).as_posix()] = path.read_text("utf-8")
     return files
 
