@@ -215,6 +215,8 @@ def execute(paths: list[Path]) -> None:
         print(f"Running {len(stale)} chapters: {', '.join(sorted(Path(r.uri).stem for r in stale))}", flush=True)
         load_executor("local-parallel", cache=cache, logger=logger).run_and_cache(
             filter_pks=[record.pk for record in stale], timeout=settings["execute"]["timeout"])
+    if not (CACHE / "global.db").exists():
+        sys.exit("_build/work was removed while the chapters ran. _build/html is unchanged; run the same command again.")
     failed = {record.uri for record in cache.list_unexecuted(filter_uris=[record.uri for record in stale])}
     kept.write_text(json.dumps(ran | {path: texts[path] for path in changed if path not in failed}))
 
