@@ -14,6 +14,7 @@ from book.audit.serving import served
 from book.steps.styles import style_sheets
 from book.workspace import WORK
 from conftest import ROOT
+from engines import SOUGHT
 import wcag
 
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
@@ -409,13 +410,6 @@ def test_a_first_tap_explains_and_a_second_follows(browser, address):
     link.tap()
     page.wait_for_url("**/glossary.html#term-LOESS")
     context.close()
-
-
-# What readers look for, its entry in the glossary, and where it is taught.
-SOUGHT = {"ICC": ("term-ICC", "anova"), "shrinkage": ("term-shrinkage", "shrinkage"), "lmer": ("term-lme4", "r-to-python"),
-          "random slope": ("term-random-intercept", "random-coefficients"), "p value": ("term-p-value", "inference"),
-          "SPSS": ("term-SAS", "notation"), "singular fits": ("term-singular-fit", "software-wrong"), "centring": (None, "zero-point"),
-          "ranef": (None, "notation"), "τ00": (None, "explained-variance")}
 
 
 @pytest.mark.parametrize("words", SOUGHT)
