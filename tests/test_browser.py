@@ -471,6 +471,20 @@ def test_paper_shows_what_is_folded(reader, address):
     reader.emulate_media(media="screen")
 
 
+@pytest.mark.parametrize("name", ["index", "chapters/dataset", "chapters/random-effects", "chapters/glossary"])
+def test_a_page_saved_as_pdf_has_tags_and_alternative_texts(reader, address, tmp_path, name):
+    """As Chromium's dialog saves it: what a screen reader needs that the book's PDF lacks."""
+    reader.goto(address + name + ".html")
+    reader.emulate_media(media="print")
+    reader.evaluate("dispatchEvent(new Event('beforeprint'))")
+    reader.wait_for_load_state("networkidle")
+    shown = [reader.locator(part).evaluate_all("parts => parts.filter(part => part.checkVisibility()).length") for part in ("h1", "h2", "h3", "img[alt]", "th")]
+    reader.pdf(path=tmp_path / "page.pdf", tagged=True)
+    reader.emulate_media(media="screen")
+    kinds, described = wcag.tags(tmp_path / "page.pdf")
+    assert (kinds["H1"], kinds["H2"], kinds["H3"], described, kinds["TH"]) == tuple(shown)
+
+
 INTERACTIVE = [name for name in PAGES if "mlm.show(" in (ROOT / f"{name}.md").read_text("utf-8")]
 
 
