@@ -168,6 +168,8 @@ def changed(page: Page, expression: str, act) -> None:
 WORDS = "document.querySelector('.ex-status').textContent"
 RANGES = "[...document.querySelectorAll('.ex-live input[type=range]')]"
 
+# Pictures glide from one state to the next.
+SETTLED = "for (let last; last !== (last = document.querySelector('.ex-live').innerHTML);) await new Promise(done => setTimeout(done, 300));"
 # A school that no other covers, and not the one that is shown.
 FREE_SCHOOL = """[...document.querySelectorAll("[data-school]")].find(school => {
     const {left, top, width, height} = school.getBoundingClientRect();
@@ -195,7 +197,7 @@ def explorers(page: Page, root: str):
             changed(page, WORDS, lambda: page.click("document.querySelectorAll('.ex-number')[1]"))
             changed(page, WORDS, lambda: page.press("ArrowDown"))
         if page.ask("return !!document.querySelector('[data-school]')"):
-            page.ask("document.querySelector('.ex-picture').scrollIntoView({block: 'center', behavior: 'instant'})")
+            page.ask("document.querySelector('.ex-picture').scrollIntoView({block: 'center', behavior: 'instant'});" + SETTLED)
             changed(page, WORDS, lambda: page.click(FREE_SCHOOL))
         assert not page.ask("return /NaN|undefined|Infinity/.test(document.querySelector('.ex-live').innerHTML)")
         assert page.ask("return heard") == []
