@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -347,7 +348,7 @@ def attempt(part, page: Page, root: str) -> str:
     try:
         part(page, root)
     except (AssertionError, RuntimeError, TimeoutError) as fault:
-        return f"FAILED: {fault}"
+        return f"FAILED: {str(fault) or traceback.extract_tb(fault.__traceback__)[-1].line}"
     return "as it should be"
 
 
