@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help env site strict slides notebooks push-notebooks pdf handout public changed lint test check binder-check golden audit serve bench reference bayes lock fresh clean fresh-machine advisories
+.PHONY: help env site strict slides notebooks push-notebooks pdf handout public changed lint test check binder-check golden audit serve bench reference bayes lock fresh clean fresh-machine engines advisories
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-15s%s\n", $$1, $$2 }'
@@ -72,6 +72,9 @@ binder-check: env ## do what a launch in Binder does, in an empty environment, a
 
 fresh-machine: env ## build a small book in other folders, languages, limits and hands; each must give the same site
 	@"$(BIN)/python" tests/machines.py
+
+engines: site ## use the site in Firefox and WebKit: keys, pointer, search, slides, drawers (needs both)
+	@"$(BIN)/python" tests/engines.py
 
 advisories: env ## look up known faults of the Python and npm packages (needs a network that allows it)
 	@"$(BIN)/python" -m pip install --quiet -r deploy/requirements.txt

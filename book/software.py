@@ -11,9 +11,9 @@ import yaml
 from book.workspace import FRONT, ROOT
 
 # What the site's pages and slides carry of others, and what for; axe-core, esbuild and PurgeCSS stay behind.
-SHIPPED = {"sphinx": "search, index", "sphinx-book-theme": "layout",
+SHIPPED = {"sphinx": "index", "sphinx-book-theme": "layout",
            "pydata-sphinx-theme": "layout, with Bootstrap and icons of Font Awesome", "sphinx-copybutton": "buttons that copy code, with clipboard.js",
-           "sphinx-togglebutton": "what unfolds", "sphinx-design": "cards and tabs", "katex": "formulas and their fonts",
+           "sphinx-design": "cards and tabs", "minisearch": "search", "katex": "formulas and their fonts",
            "plotly.js-basic-dist-min": "interactive figures", "reveal.js": "slides"}
 TEXTS = "downloads/licenses.txt"
 BILL = "downloads/software.cdx.json"

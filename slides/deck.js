@@ -15,3 +15,7 @@ Reveal.initialize({
 Reveal.addKeyBinding({ keyCode: 69, key: "E", description: "Form for printing" }, () => {
   location.assign(location.pathname + "?print-pdf");
 });
+// On paper all slides are there: none is hidden from the tags of a PDF.
+Reveal.on("pdf-ready", () => {
+  for (const slide of document.querySelectorAll(".pdf-page section")) slide.removeAttribute("aria-hidden"), (slide.hidden = false);
+});

@@ -14,6 +14,7 @@ from book.audit.serving import served
 from book.steps.styles import style_sheets
 from book.workspace import WORK
 from conftest import ROOT
+from engines import SOUGHT
 import wcag
 
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
@@ -434,13 +435,6 @@ def test_a_first_tap_explains_and_a_second_follows(browser, address):
     context.close()
 
 
-# What readers look for, its entry in the glossary, and where it is taught.
-SOUGHT = {"ICC": ("term-ICC", "anova"), "shrinkage": ("term-shrinkage", "shrinkage"), "lmer": ("term-lme4", "r-to-python"),
-          "random slope": ("term-random-intercept", "random-coefficients"), "p value": ("term-p-value", "inference"),
-          "SPSS": ("term-SAS", "notation"), "singular fits": ("term-singular-fit", "software-wrong"), "centring": (None, "zero-point"),
-          "ranef": (None, "notation"), "τ00": (None, "explained-variance")}
-
-
 @pytest.mark.parametrize("words", SOUGHT)
 def test_search_begins_with_what_is_meant_and_quotes_sentences(reader, site, words):
     """From disk, on the narrowest screen: the definition, then the page that teaches it, each quoted in sentences."""
@@ -498,6 +492,20 @@ def test_paper_shows_what_is_folded(reader, address):
     assert reader.evaluate("[...document.querySelectorAll('article details')].every(fold => fold.open)")
     assert reader.evaluate("[...document.querySelectorAll('.solution > section p')].every(p => p.checkVisibility())")
     reader.emulate_media(media="screen")
+
+
+@pytest.mark.parametrize("name", ["index", "chapters/dataset", "chapters/random-effects", "chapters/glossary"])
+def test_a_page_saved_as_pdf_has_tags_and_alternative_texts(reader, address, tmp_path, name):
+    """As Chromium's dialog saves it: what a screen reader needs that the book's PDF lacks."""
+    reader.goto(address + name + ".html")
+    reader.emulate_media(media="print")
+    reader.evaluate("dispatchEvent(new Event('beforeprint'))")
+    reader.wait_for_load_state("networkidle")
+    shown = [reader.locator(part).evaluate_all("parts => parts.filter(part => part.checkVisibility()).length") for part in ("h1", "h2", "h3", "img[alt]", "th")]
+    reader.pdf(path=tmp_path / "page.pdf", tagged=True)
+    reader.emulate_media(media="screen")
+    kinds, described = wcag.tags(tmp_path / "page.pdf")
+    assert (kinds["H1"], kinds["H2"], kinds["H3"], described, kinds["TH"]) == tuple(shown)
 
 
 INTERACTIVE = [name for name in PAGES if "mlm.show(" in (ROOT / f"{name}.md").read_text("utf-8")]

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import unicodedata
+import zlib
 
 import jupytext
 import pytest
@@ -154,6 +155,19 @@ def test_metadata_and_title_page(file):
         assert value in re.search(rf"{name}:.*", info)[0]
     assert about["title"] in first and f"Version {about['version']}" in first and "CC BY 4.0" in first
     assert re.search(r"\d{1,2} \w+ 20\d\d", first)
+
+
+def test_the_language_is_said_and_the_title_is_shown(file):
+    """Of the catalog, which poppler doesn't print; it is in one of the packed streams."""
+    packed = re.findall(rb"stream\r?\n(x.*?)endstream", file.read_bytes(), flags=re.S)
+    text = b"".join(zlib.decompressobj().decompress(stream) for stream in packed)
+    assert b"/Lang(en)" in text and re.search(rb"/DisplayDocTitle true", text)
+
+
+def test_no_page_holds_a_line_or_two(file):
+    """Below the line at its head; pages of figures alone have their captions."""
+    lines = [len(re.findall(r"^.*\S", sheet, flags=re.M)) for sheet in run("pdftotext", "-layout", file, "-").split("\f")[:-1]]
+    assert [number for number, count in enumerate(lines, 1) if count < 4] == []
 
 
 def test_nothing_is_left_unset(text):

@@ -14,6 +14,7 @@ from book.steps import slides
 from book.workspace import DECK
 from golden import GOLDEN
 from test_browser import browser  # noqa: F401  (the fixture)
+import wcag
 
 TITLES = [
     "Introduction to Multilevel Modeling", "Preface: Software I", "Preface: Software II", "Preface: Dataset",
@@ -181,10 +182,12 @@ def test_deck_prints_one_slide_a_page(browser, folder, tmp_path):  # noqa: F811
     page.wait_for_selector(".pdf-page")
     for size in page.locator(".pdf-page section").evaluate_all(f"slides => slides.map({MEASURE})"):
         check_fit(size)
-    page.pdf(path=tmp_path / "deck.pdf", prefer_css_page_size=True, print_background=True)
+    page.pdf(path=tmp_path / "deck.pdf", prefer_css_page_size=True, print_background=True, tagged=True)
     page.close()
     pages = re.findall(rb"/Type\s*/Page\b", (tmp_path / "deck.pdf").read_bytes())
     assert len(pages) == len(TITLES)
+    kinds, described = wcag.tags(tmp_path / "deck.pdf")
+    assert kinds["H1"] + kinds["H2"] == len(TITLES) and described == 6
 
 
 def test_a_deck_by_itself_links_to_no_chapter(tmp_path):

@@ -1,5 +1,8 @@
 """What axe-core can't judge of a page: focus, targets, names, text spacing, colours that the system chooses (WCAG 2.2)."""
 
+import re
+from collections import Counter
+
 SPACED = "* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important } p { margin-block-end: 2em !important }"
 # 1.4.12: parts that cut their own text off. Not what is hidden from sight on purpose, and not formulas, whose boxes scroll.
 CUT_OFF = """[...document.querySelectorAll("body *")].filter(part => {
@@ -63,3 +66,13 @@ def unseen_focus(page, view, judged):
             unseen.append(kind)
     page.evaluate("document.activeElement.blur()")
     return unseen
+
+
+def tags(path):
+    """How often each kind of tag is in a PDF that Chromium printed, and how many figures have an alternative text.
+
+    Of a document that says that it is tagged, its language and its title; Chromium leaves these parts uncompressed.
+    """
+    text = path.read_bytes()
+    assert all(re.search(mark, text) for mark in (rb"/Marked true", rb"/Lang \(en\)", rb"/DisplayDocTitle true", rb"/Title \S"))
+    return Counter(kind.decode() for kind in re.findall(rb"/S /(\w+)", text)), len(re.findall(rb"/Alt [(<]", text))

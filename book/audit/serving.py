@@ -5,6 +5,7 @@ import functools
 import gzip
 import http.server
 import io
+import sys
 import threading
 from pathlib import Path
 
@@ -38,11 +39,17 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         return io.BytesIO(content)
 
 
+class Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exception(), ConnectionError):  # a browser that is closed leaves without a word
+            super().handle_error(request, client_address)
+
+
 @contextlib.contextmanager
 def served(folder: Path, **headers: str):
     """The address at which a folder is served while the block runs, each file with the given headers."""
     handler = type("Handler", (Handler,), {"headers_sent": {name.replace("_", "-"): value for name, value in headers.items()}})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder)))
+    server = Server(("127.0.0.1", 0), functools.partial(handler, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/"
