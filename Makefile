@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help env site strict slides notebooks push-notebooks pdf handout public changed lint test check binder-check golden audit serve bench reference lock fresh clean fresh-machine advisories
+.PHONY: help env site strict slides notebooks push-notebooks pdf handout public changed lint test check binder-check golden audit serve bench reference bayes lock fresh clean fresh-machine advisories
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-15s%s\n", $$1, $$2 }'
@@ -88,8 +88,9 @@ audit: site ## measure every page beside a stock Jupyter Book: bytes, axe-core, 
 serve: env ## build and show the site after each edit, while you write
 	@"$(BIN)/python" -m book.steps.serve $(PORT)
 
-bench: env ## time the fit beside statsmodels, PyPI's glmm and mixedlm and, where R has it, lme4; judge its certificate
+bench: env ## time the fit beside PyPI's packages and, where R has it, lme4; judge its certificate; remake data/packages.csv
 	@"$(BIN)/python" -m pip install --quiet -r benchmarks/requirements.txt
+	@"$(BIN)/python" benchmarks/packages.py
 	@"$(BIN)/python" benchmarks/speed.py
 	@"$(BIN)/python" benchmarks/certificate.py
 	@"$(BIN)/python" benchmarks/hard_designs.py
@@ -103,6 +104,11 @@ LOCK := uv pip compile --universal --python-version 3.11 --no-annotate --no-head
 lock: ## renew the locks after an edit of requirements.txt (needs uv)
 	$(LOCK) requirements.txt -o requirements.lock
 	$(LOCK) book/front/node-requirements.txt -o book/front/node-requirements.lock
+
+bayes: ## remake what bambi prints, in chapters/bambi (an environment of its own; some ten minutes)
+	@$(PYTHON) -m venv _build/bambi
+	@_build/bambi/bin/python -m pip install --quiet -r chapters/bambi/requirements.txt
+	@_build/bambi/bin/python chapters/bambi/keep.py
 
 fresh: ## renew the locks with the newest versions that requirements.txt allows (needs uv)
 	rm -f requirements.lock

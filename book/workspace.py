@@ -76,7 +76,7 @@ def page_keys() -> dict[str, str]:
     """Digest of each text that Sphinx reads, by its name; under "" that of all else that pages are read with."""
     texts = [ROOT / "index.md", *sorted((ROOT / "chapters").glob("*.md"))]
     return {path.relative_to(ROOT).with_suffix("").as_posix(): digest([path]) for path in texts} | {
-        "": execution_key() + digest(files(ROOT / "book", ROOT / "chapters/r", *(
+        "": execution_key() + digest(files(ROOT / "book", ROOT / "chapters/r", ROOT / "chapters/bambi", *(
             ROOT / name for name in ("_config.yml", "_toc.yml", "references.bib", "CITATION.cff"))))}
 
 
@@ -215,6 +215,8 @@ def execute(paths: list[Path]) -> None:
         print(f"Running {len(stale)} chapters: {', '.join(sorted(Path(r.uri).stem for r in stale))}", flush=True)
         load_executor("local-parallel", cache=cache, logger=logger).run_and_cache(
             filter_pks=[record.pk for record in stale], timeout=settings["execute"]["timeout"])
+    if not (CACHE / "global.db").exists():
+        sys.exit("_build/work was removed while the chapters ran. _build/html is unchanged; run the same command again.")
     failed = {record.uri for record in cache.list_unexecuted(filter_uris=[record.uri for record in stale])}
     kept.write_text(json.dumps(ran | {path: texts[path] for path in changed if path not in failed}))
 

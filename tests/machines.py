@@ -55,6 +55,9 @@ HABITS = {
 def prepare(folder: Path, settings: dict) -> dict:
     """Make the book and what a habit needs; the arguments of its process."""
     book = make(folder / settings.pop("name", "book"))
+    if "LC_ALL" in settings.get("env", {}) and settings["env"]["LC_ALL"].replace("-", "").lower() not in (
+            subprocess.run(["locale", "-a"], capture_output=True, text=True).stdout.lower().split()):
+        raise PermissionError("this language is not installed")
     if "env" in settings and "TMPDIR" in settings["env"]:
         settings["env"]["TMPDIR"] = str(folder / settings["env"]["TMPDIR"])
         Path(settings["env"]["TMPDIR"]).mkdir()

@@ -266,6 +266,29 @@ def test_a_wide_equation_begins_at_its_left_end_and_scrolls_by_keyboard(phone, a
     page.close()
 
 
+LETTERS_A_LINE = """() => [...document.querySelectorAll("article section > p")].filter(text => !text.querySelector(".katex, code")).flatMap(text => {
+    const lines = new Map(), range = document.createRange(), walker = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode())
+        for (let at = 0; at < walker.currentNode.length; at++) {
+            range.setStart(walker.currentNode, at), range.setEnd(walker.currentNode, at + 1);
+            const box = range.getClientRects()[0], line = box && Math.round(box.bottom / 6);
+            if (box) lines.set(line, (lines.get(line) ?? 0) + 1);
+        }
+    return [...lines.values()].slice(0, -1);  // but for the last, which ends anywhere
+})"""
+
+
+@pytest.mark.parametrize("width", [1280, 1920])
+def test_lines_have_60_to_75_letters(browser, address, width):
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(address + "chapters/why.html")
+    letters = sorted(page.evaluate(LETTERS_A_LINE))
+    page.close()
+    assert len(letters) > 50
+    # A tenth on either side may fall out: a long word goes to the next line, narrow letters fill one.
+    assert letters[len(letters) // 10] >= 60 and letters[-len(letters) // 10] <= 75
+
+
 def test_the_contents_mark_every_section(reader, address):
     reader.goto(address + "chapters/why.html")
     marked = reader.evaluate("""async () => {

@@ -11,8 +11,9 @@ import importlib.util
 import json
 import re
 
+import glmm
 import joblib
-import matplotlib
+import matplotlib.pyplot
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,10 +42,10 @@ MARKED = {
     "fit_vb": "a method in a cell",
 }
 # blocks in python that are not run here
-ELSEWHERE = {"from dask.distributed": "tests/test_power.py runs it", "import bambi": "bambi is not in this environment"}
+ELSEWHERE = {"from dask.distributed": "tests/test_power.py runs it"}
 # a term of a formula, a row of a table, an argument, an option of another program
 PIECE = re.compile(r"(schid )?\(Intercept\)|\(?[\w+ ]+ \|{1,2} [\w/]+\)?( \+ \(1 \| \w+\))?|(var|cov|cor|sd)\([\w, ]+\)"
-                   r"|C\(\w+\)|COVTYPE\(\w+\)|/?\w+=[\w()]+|\[0\.025 0\.975\]|(ar1|diag|summary|conf_int)\(\)|[~\w. ]+ ~ .*")
+                   r"|C\(\w+\)|COVTYPE\(\w+\)|/?\w+=[\w()]+|\[0\.025 0\.975\]|(ar1?|diag|summary|conf_int)\(\)|[~\w. ]+ ~ .*")
 CALL = re.compile(r"\w\(|\w\[|\b(mlm|fit|hsb|null|smf|np|ax)\.\w|^\w+(\.[A-Za-z_]\w*)+$|^\w+::\w+$")
 ROLE = re.compile(r"\{(ref|numref|term|eq|doc|cite(:\w+)?|glue:text)\}`[^`]*`")
 
@@ -76,7 +77,7 @@ def scope(tmp_path_factory):
     data["y"] += sum(rng.normal(size=60)[data[name]] for name in ("school", "classroom")) * data["x"]
     data = data.assign(skill=data["y"], experience=rng.normal(size=20)[data["school"]], time=data["x"])
     names = {
-        "mlm": mlm, "np": np, "pd": pd, "smf": smf, "importlib": importlib,
+        "mlm": mlm, "glmm": glmm, "np": np, "pd": pd, "smf": smf, "importlib": importlib,
         "hsb": hsb, "dat": hsb, "d": hsb.head(550), "data": data, "groups": "school", "formula": "y ~ x", "re_formula": "~ x",
         "null": fit("mathach ~ 1", reml=False), "ancova": fit("mathach ~ ses_cwc", reml=False),
         "fit": fit("mathach ~ ses_cwc", "~ ses_cwc"), "smaller": fit("mathach ~ ses_cwc", reml=False),

@@ -10,8 +10,9 @@ import yaml
 from bs4 import BeautifulSoup
 
 import mlm
-from conftest import ROOT
+from book.extensions.latex import BOXES, RECURRING
 from book.workspace import chapters
+from conftest import ROOT
 
 PAGES = [ROOT / "index.md", *sorted((ROOT / "chapters").glob("*.md"))]
 EXECUTED = chapters()
@@ -38,9 +39,9 @@ def captions(text):
 
 
 # A statistic has a decimal point or many digits. What may be typed: conventions (a level of .05, a
-# coefficient of 1.96), school numbers, years, designs that the text chooses ("200 schools").
-STATISTIC = re.compile(r"(?<![\w.])[−-]?\d*\.\d+\b|(?<![\w.])\d{1,3}(,\d{3})+\b")
-CONVENTIONS = {".05", "1.96", "3.11", "3.14", "4.0", "−1.3", "−1.5"}
+# coefficient of 1.96, an R-hat of 1.01), versions and numbers of criteria, school numbers, years, designs that the text chooses ("200 schools").
+STATISTIC = re.compile(r"(?<![\w.])[−-]?\d*\.\d+\b(?!\.\d)|(?<![\w.])\d{1,3}(,\d{3})+\b")
+CONVENTIONS = {".05", "1.96", "1.01", "3.11", "3.14", "4.0", "2.2", "1.2", "−1.3", "−1.5"}
 
 
 @pytest.mark.parametrize("page", PAGES, **ids)
@@ -118,6 +119,22 @@ def test_a_lesson_asks_predicts_checks_and_exercises(chapter):
     assert 3 <= len(re.findall(r"^\d\. ", check, flags=re.M)) <= 5
     assert 1 <= text.count("\n```{exercise}") <= 3
     assert text.count("\n```{exercise}") == text.count("\n```{solution-start}") == text.count("\n```{solution-end}")
+
+
+def test_every_kind_of_box_has_its_look_on_the_site_and_on_paper():
+    styles = (ROOT / "book/front/assets/course.css").read_text("utf-8")
+    kinds = {kind for page in PAGES
+             for kind in re.findall(r"\{admonition\} .+\n:class: ([\w-]+)\n", page.read_text("utf-8"))}
+    assert kinds >= {"question", "predict", "warning", "report"}
+    for kind in kinds:
+        assert f".admonition.{kind} " in styles, f"course.css has no rule for .admonition.{kind}"
+        assert kind in BOXES, f"handout.sty has no color box{kind}"
+
+
+def test_headings_that_the_contents_on_paper_leave_out_are_those_of_chapters():
+    texts = [page.read_text("utf-8") for page in PAGES]
+    for heading in RECURRING:
+        assert sum(f"\n## {heading}\n" in text for text in texts) > len(LESSONS) / 2, heading
 
 
 @pytest.mark.parametrize("chapter", EXECUTED, **ids)

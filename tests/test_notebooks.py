@@ -46,6 +46,13 @@ def test_notebook_is_valid_and_its_text_is_plain(chapter, folder):
             assert cell.cell_type == "code" or leftover not in cell.source, (leftover, cell.source)
 
 
+@pytest.mark.parametrize("box, title", [(":::{note}", "**Note**\n\n"), ("```{caution}", "**Caution**\n\n"), (":::{self-check}", ""),
+                                        (":::{admonition} What people get wrong\n:class: warning", "**What people get wrong**\n\n")])
+def test_a_box_has_the_title_that_it_has_on_the_site(box, title):
+    text = f"{box}\nSome words.\n{box[:3]}\n"
+    assert notebooks.plain_text(notebooks.boxes_in_colons(text), {}, {}).strip() == f"{title}Some words."
+
+
 def test_a_notebook_runs_where_it_was_unpacked(folder):
     """In a process that knows nothing of the checkout."""
     code = ("import nbformat, sys; from nbclient import NotebookClient\n"

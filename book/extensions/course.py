@@ -89,7 +89,7 @@ def keep_punctuation(app: Sphinx, doctree: nodes.document, docname: str) -> None
 
 
 # A relation binds what it relates: "p = .005" is one word to the eye. So does the space before a percent sign.
-RELATION = re.compile(r"(?<![^\s(])(\w{1,3}) ([=<>≤≥≈]) (?=[−-]?[.\d])")
+RELATION = re.compile(r"(?<![^\s(])(\w{1,3}) ([=<>≤≥≈]) (?=[−-]?[.\d]|$)")
 BESIDE = re.compile(r"^ ([=<>≤≥≈]) (?=[−-]?[.\d]|$)")
 
 

@@ -27,12 +27,13 @@ from book.workspace import ROOT
 
 ENGINE = "xelatex"
 DECK = "slides/deck"
-# Kinds of boxes with a colour of their own in handout.sty.
-BOXES = ("question", "predict", "warning", "report", "exercise")
+LAYOUT = ROOT / "book/extensions/handout.sty"
+# Kinds of boxes: those that have a color there.
+BOXES = set(re.findall(r"^\\definecolor\{box(\w+)\}", LAYOUT.read_text("utf-8"), flags=re.M))
 GREEK = dict(zip("alpha beta gamma delta epsilon eta theta lambda mu rho sigma tau phi".split(), "αβγδεηθλμρστφ"))
 WHOLE, WHOLE_TABLE = 14, 7  # lines of a listing, rows of a table that no page break divides
-# Headings that every chapter has: bookmarks, but no lines of the table of contents.
-RECURRING = {"Check yourself", "Exercises", "Three sentences to keep"}
+# Headings that most chapters have: bookmarks, but no lines of the table of contents.
+RECURRING = {"Check yourself", "Exercises", "What to keep"}
 
 
 def raw(text: str) -> nodes.raw:
@@ -445,7 +446,7 @@ def configure(app: Sphinx, config) -> None:
     config.latex_table_style = ["booktabs"]
     config.latex_show_urls = "footnote"
     config.latex_domain_indices = False
-    config.latex_additional_files = [str(ROOT / "book/extensions/handout.sty")]
+    config.latex_additional_files = [str(LAYOUT)]
     config.numfig_secnum_depth = 0
     title = tex(about["title"])
     config.latex_documents = [

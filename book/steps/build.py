@@ -13,6 +13,7 @@ import argparse
 import shutil
 import sys
 import time
+import traceback
 from pathlib import Path
 
 from book.software import write_software
@@ -110,6 +111,10 @@ def main() -> None:
             build_slides() if arguments.slides else build()
     except KeyboardInterrupt:
         sys.exit("\nInterrupted. The site that was there is unchanged; run the same command to go on.")
+    except Exception:
+        traceback.print_exc()
+        sys.exit(f"\nThe build broke down; {SITE.relative_to(ROOT)} is unchanged. If the last line above names nothing that you can mend,"
+                 " what was kept of earlier builds may be damaged: `make strict` builds from nothing.")
 
 
 if __name__ == "__main__":

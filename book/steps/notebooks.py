@@ -16,6 +16,7 @@ from typing import BinaryIO
 import jupytext
 import nbformat
 import yaml
+from sphinx.locale import admonitionlabels
 
 from book import template
 from book.outputs import glued_values, read_executed, set_numbers
@@ -54,12 +55,13 @@ def plain_text(text: str, values: dict, titles: dict) -> str:
     text = set_numbers(text, values)
     text = re.sub(r"\{(ref|numref|term|eq|cite(?::\w+)?)\}`([^`]+)`", words, text)
     text = re.sub(r"^\([\w-]+\)=\n", "", text, flags=re.M)
-    text = re.sub(r"^ *(?::{3,}|`{3,})\{[\w-]+\} *(.*)\n((?::[\w-]+:.*\n)*)", _box_title, text, flags=re.M)
+    text = re.sub(r"^ *(?::{3,}|`{3,})\{([\w-]+)\} *(.*)\n((?::[\w-]+:.*\n)*)", _box_title, text, flags=re.M)
     return re.sub(r"^ *:{3,}\s*$", "", text, flags=re.M)
 
 
 def _box_title(match):
-    return f"**{match[1].strip()}**\n\n" if match[1].strip() else ""
+    title = match[2].strip() or admonitionlabels.get(match[1], "")  # the site calls a box `{note}` "Note" by itself
+    return f"**{title}**\n\n" if title else ""
 
 
 def boxes_in_colons(text: str) -> str:
@@ -108,7 +110,7 @@ def course_files(address: str, change: Callable[[str], str] = str) -> dict[str, 
         files[f"chapters/{chapter.stem}.ipynb"] = to_notebook(text, values[chapter.stem], titles, address)
     files[f"chapters/{template.NAME}"] = alone(template.template(), address)
     for path in [*(ROOT / "chapters/mlm").glob("*.py"), *(ROOT / "chapters/r").glob("*"), *(ROOT / "data").glob("*.csv"),
-                 ROOT / "data/README.md", ROOT / "LICENSE", ROOT / "LICENSE-TEXT"]:
+                 *(ROOT / "chapters/bambi").glob("*.*"), ROOT / "data/README.md", ROOT / "LICENSE", ROOT / "LICENSE-TEXT"]:
         files[path.relative_to(ROOT).as_posix()] = path.read_text("utf-8")
     return files
 

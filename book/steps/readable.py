@@ -35,6 +35,8 @@ def name_drawers(page: LexborHTMLParser) -> None:
             page.css_first(f"#pst-{side}-sidebar").first_child.insert_before(closing)
     for body in page.css("body[data-bs-spy]"):  # course.js marks the contents
         del body.attrs["data-bs-spy"]
+    for contents in page.css("ul.section-nav.visible"):  # the theme's word for it shows them to the keyboard in a drawer that is closed
+        contents.attrs["class"] = contents.attrs["class"].replace("visible ", "")
     for link in page.css("nav.bd-links a.current"):
         link.attrs["aria-current"] = "page"
 

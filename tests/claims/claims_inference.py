@@ -150,7 +150,7 @@ def test_the_interval_of_the_logarithm_is_long_only_where_the_estimate_is_far_to
 @pytest.mark.parametrize("seed", range(3))
 def test_at_the_boundary_the_correlation_is_1_and_the_variance_not_0(seed):
     y = mlm.simulate(fit("mathach ~ ses_cwc"), 200, seed=seed)
-    found = mlm.inference.refit(fit("mathach ~ ses_cwc", "~ ses_cwc"), y)
+    found = mlm.refit(fit("mathach ~ ses_cwc", "~ ses_cwc"), y)
     determinant = found["Intercept Var"] * found["ses_cwc Var"] - found["Intercept x ses_cwc Cov"] ** 2
     assert abs((determinant < 1e-6).mean() - 0.5) < 0.1 + 3 * np.sqrt(0.25 / 200) and (found["ses_cwc Var"] < 1e-6).mean() < 0.03
 

@@ -87,8 +87,8 @@ def test_half_of_the_fits_are_singular_where_a_variance_is_truly_0(seed):
     """160 schools that share their mean, or their slope; shares of 200 draws, with their Monte-Carlo error."""
     level, shared = fit("mathach ~ 1"), fit("mathach ~ ses_cwc")
     alike = np.random.default_rng(seed).normal(0, np.sqrt(level.scale), (level.nobs, 200))
-    intercepts = mlm.inference.refit(level, alike)["Intercept Var"] < 1e-9
-    found = mlm.inference.refit(fit("mathach ~ ses_cwc", "~ ses_cwc"), mlm.simulate(shared, 200, seed=seed))
+    intercepts = mlm.refit(level, alike)["Intercept Var"] < 1e-9
+    found = mlm.refit(fit("mathach ~ ses_cwc", "~ ses_cwc"), mlm.simulate(shared, 200, seed=seed))
     slopes = found["Intercept Var"] * found["ses_cwc Var"] - found["Intercept x ses_cwc Cov"] ** 2 < 1e-6
     for share in (intercepts.mean(), slopes.mean()):
         assert abs(share - 0.5) < 0.1 + 3 * np.sqrt(0.25 / 200)  # "about half": to a tenth
