@@ -175,8 +175,9 @@ def narrow(figure):
         copy.legend(legend.legend_handles, names, title=legend.get_title().get_text() or None, loc="outside upper left",
                     ncols=2 if len(max(names, key=len)) < 15 else 1)
         legend.remove()
+    copy.draw_without_rendering()  # else axes don't yet know their numbers
     for letters in copy.findobj(Text):
-        smallest = 14 if "_" in letters.get_text() else 10  # an index has 0.7 of its letter's size
+        smallest = 14 if {"_", "^"} & set(letters.get_text()) else 10  # an index has 0.7 of its letter's size
         letters.set_fontsize(max(smallest, letters.get_fontsize()))
     copy.set_size_inches(PHONE, height)
     return copy
