@@ -190,6 +190,55 @@ def test_pooling_by_touch(open_page, address):
     assert after != before and page.locator("select").input_value() == "100"
 
 
+def drag(page, kind, x, y, to):
+    """Move the mouse or, by the browser's own protocol, a finger from one height to another, in steps."""
+    heights = [y + (to - y) * step / 10 for step in range(11)]
+    if kind == "mouse":
+        page.mouse.move(x, y)
+        page.mouse.down()
+        for height in heights:
+            page.mouse.move(x, height)
+        page.mouse.up()
+        return
+    protocol = page.context.new_cdp_session(page)
+    protocol.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for height in heights:
+        protocol.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": height}]})
+    protocol.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+@pytest.mark.parametrize("kind", ["mouse", "finger"])
+def test_a_school_can_be_grabbed(open_page, address, kind):
+    page = open_page(address + "pooling.html", viewport={"width": 390, "height": 800}, has_touch=kind == "finger", is_mobile=kind == "finger",
+                     reduced_motion="reduce")
+    says(page, "School 8367")
+    page.locator(".ex-picture").scroll_into_view_if_needed()
+    chosen = page.locator(".ex-target").last.bounding_box()  # drawn above the others
+    ring = page.locator(".ex-ring.ex-chosen").bounding_box()
+    x, y = chosen["x"] + chosen["width"] / 2, chosen["y"] + chosen["height"] / 2
+    before = page.evaluate("scrollY")
+    drag(page, kind, x, y, ring["y"] + ring["height"] / 2)  # to its own mean
+    assert "keeps 9" in said(page) or says(page, "School 8367.* It keeps (9\\d|100) %")
+    assert int(page.locator("input[type=range]").input_value()) > 85, "the slider goes with it"
+    assert page.evaluate("scrollY") == before, "the page does not"
+    assert page.locator(".ex-words").text_content() == said(page)
+
+
+def test_words_and_picture_agree_at_every_moment(open_page, address):
+    page = open_page(address + "pooling.html", reduced_motion="no-preference")
+    says(page, "School 8367")
+    page.evaluate("""() => {window.wrong = 0; window.frames = 0; new MutationObserver(() => {
+        const at = (name) => Number(document.querySelector('.ex-move.ex-chosen').getAttribute(name));
+        const average = Number(document.querySelector('.ex-picture > .ex-average').getAttribute('y1'));
+        const drawn = 100 * (at('y2') - average) / (at('y1') - average);
+        const told = Number(/keeps (\\d+) %/.exec(document.querySelector('.ex-words').textContent)[1]);
+        window.frames++; window.wrong += Math.abs(drawn - told) > 1;
+    }).observe(document.querySelector('.ex-words'), {childList: true})}""")
+    page.locator(".ex-button").nth(2).click()
+    says(page, "It keeps 100 % of")
+    assert page.evaluate("window.frames") > 3 and page.evaluate("window.wrong") == 0
+
+
 def places(page):
     return page.evaluate("[...document.querySelectorAll('.ex-dot')].map(dot => dot.getAttribute('cy')).join()")
 

@@ -1,7 +1,10 @@
 """What the figures draw, and how results are shown."""
 
 import base64
+import html
 import json
+import re
+from xml.etree import ElementTree
 
 import jupytext
 import matplotlib.pyplot as plt
@@ -133,6 +136,49 @@ def test_the_still_shows_the_same_points_and_lines(chapter, shown, monkeypatch):
         assert in_order(drawn) == pytest.approx(in_order(points))
         assert in_order([line.get_xydata()[[0, -1]].T.ravel() for line in artists if line.get_linestyle() != "None"]) \
             == pytest.approx(in_order(lines))
+
+
+def letters_on(pixels, svg):
+    """Heights of a picture's letters, indices included, where it is shown so many pixels wide or, if it is smaller, as it is."""
+    picture = ElementTree.fromstring(svg)
+    width = float(picture.get("width").removesuffix("pt")) * 4 / 3
+    sizes = []
+    for group in picture.iter("{http://www.w3.org/2000/svg}g"):
+        if size := re.search(r"scale\(([\d.]+) -[\d.]+\)$", group.get("transform", "")):  # matplotlib's text: outlines for 100 points
+            inner = [re.search(r"scale\(([\d.]+)\)$", glyph.get("transform", "")) for glyph in group]
+            sizes += [float(size[1]) * 100 * 4 / 3 * (float(scale[1]) if scale else 1) for scale in inner]
+    return min(1, pixels / width) * np.array(sizes)
+
+
+def test_the_variant_for_phones_stacks_panels_and_has_legible_letters():
+    fig, axes = plt.subplots(1, 2, figsize=(7, 3), sharey=True)
+    axes[0].plot([1, 2], label="a line")
+    axes[0].set(xlabel="$u_{1j}$", ylabel="Achievement")
+    axes[0].legend(fontsize="xx-small")
+    before = fig.axes[1].get_position().bounds
+    svg = notebook.figure_to_svg(fig)
+    variant = html.unescape(re.search("<dc:description>(.*?)</dc:description>", svg, re.S)[1])
+    assert min(letters_on(358, variant)) >= 11 > min(letters_on(358, svg))
+    copy = notebook.narrow(fig)
+    copy.draw_without_rendering()
+    first, second = (ax.get_position() for ax in copy.axes)
+    assert first.y0 > second.y1 and first.x0 == pytest.approx(second.x0)
+    assert [ax.get_ylabel() for ax in copy.axes] == ["Achievement"] * 2 and [ax.get_xlabel() for ax in copy.axes] == ["", "$u_{1j}$"]
+    assert copy.legends[0].get_window_extent().y0 >= first.transformed(copy.transFigure).y1  # touches no data
+    assert plt.get_fignums() == [fig.number] and axes[0].get_legend() and fig.axes[1].get_position().bounds[1] == pytest.approx(before[1], abs=0.1)
+
+
+def test_letters_of_every_figure_are_legible_on_a_phone(site):
+    small, seen = {}, 0
+    for path in sorted(site.rglob("*.html")):
+        for image in BeautifulSoup(path.read_text("utf-8"), "html.parser").select("img[src*='_images/'][src$='.svg']"):
+            source = image.find_previous_sibling("source")
+            served = path.parent / (source["srcset"] if source else image["src"])
+            heights = letters_on(358, served.read_text("utf-8"))
+            seen += 1
+            if len(heights) and min(heights) < 11:
+                small[path.stem, served.name[:8]] = round(min(heights), 1)
+    assert seen > 40 and small == {}
 
 
 def test_glued_numbers_are_plain_numbers(shown):

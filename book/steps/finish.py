@@ -5,6 +5,7 @@ first paint, and axe-core finds faults in the markup of the theme and its extens
 told is told to Sphinx, in book/extensions; here is what only the finished pages show.
 """
 
+import html
 import re
 from pathlib import Path
 
@@ -121,14 +122,26 @@ def mend(page: LexborHTMLParser) -> None:
             del cell.attrs["class"]
 
 
+def size_of(svg: str) -> tuple[str, str] | None:
+    """Width and height of a picture of matplotlib's, in pixels: 96 are 72 points."""
+    size = re.search(r'<svg[^>]*?width="([\d.]+)pt" height="([\d.]+)pt"', svg[:2000])
+    return size and tuple(str(round(float(points) * 4 / 3)) for points in size.groups())
+
+
 def place_pictures(page: LexborHTMLParser, folder: Path) -> None:
-    """Say how large each picture is, so that nothing moves when it comes, which it does when it is near."""
+    """Say how large each picture is, so that nothing moves when it comes, which it does when it is near; give phones its variant."""
     for picture in page.css("img[src*='_images/'][src$='.svg']"):
-        head = (folder / picture.attrs["src"]).read_text("utf-8")[:2000]
-        size = re.search(r'<svg[^>]*?width="([\d.]+)pt" height="([\d.]+)pt"', head)
-        if size and "width" not in picture.attrs:
-            width, height = (str(round(float(points) * 4 / 3)) for points in size.groups())  # 96 pixels are 72 points
-            picture.attrs["width"], picture.attrs["height"], picture.attrs["loading"] = width, height, "lazy"
+        source = picture.attrs["src"]
+        svg = (folder / source).read_text("utf-8")
+        if size := size_of(svg):
+            picture.attrs["width"], picture.attrs["height"] = size
+            picture.attrs["loading"] = "lazy"
+        if variant := re.search("<dc:description>(.*?)</dc:description>", svg, re.S):  # by mlm.notebook.figure_to_svg
+            variant, target = html.unescape(variant[1]), source.replace(".svg", "-narrow.svg")
+            (folder / target).write_text(variant, "utf-8")
+            width, height = size_of(variant)
+            picture.replace_with(readable.make(page, "picture", f'<source media="(max-width: 600px)" srcset="{target}" width="{width}" '
+                                               f'height="{height}">{picture.html}'))
 
 
 def finish_pages(site: Path) -> None:

@@ -53,7 +53,7 @@ def draw(folder: Path) -> None:
     ax.plot([], [], color=mlm.figures.PUBLIC, label="the others")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=9)
     folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / "shrinkage.svg", metadata={"Date": None})
+    (folder / "shrinkage.svg").write_text(mlm.notebook.figure_to_svg(figure), "utf-8")
     figure.savefig(folder / "shrinkage.pdf", metadata={"CreationDate": None})
     card, ax = plt.subplots(figsize=(12, 6.3), dpi=100, facecolor="white", layout="none")
     ax.set_position([0.63, 0.13, 0.33, 0.8])

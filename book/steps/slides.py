@@ -22,6 +22,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from book.outputs import glued_values, read_executed, set_numbers
+from book.steps.styles import shorten
 from book.workspace import DECK, FRONT
 
 PARTS = {
@@ -164,7 +165,7 @@ def write_deck(folder: Path, book: str | None = None, deck: Path = DECK) -> int:
     folder.mkdir(parents=True)
     (folder / "index.html").write_text(markdown.with_formulas(PAGE.format(slides="\n".join(slides))), encoding="utf-8")
     for name, picture in figures.items():
-        (folder / name).write_text(picture, encoding="utf-8")
+        (folder / name).write_text(shorten(picture), encoding="utf-8")
     for source in (deck.with_name("deck.css"), deck.with_name("deck.js"), FRONT / "assets/favicon.svg"):
         shutil.copyfile(source, folder / source.name)
     for source, target in PARTS.items():

@@ -7,11 +7,12 @@ import plotly.graph_objects as go
 import plotly.io as pio
 import seaborn as sns
 from IPython import get_ipython
+from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from plotly.subplots import make_subplots
 from skmisc.loess import loess as _loess
 
-from .notebook import frame_to_html, frame_to_latex
+from .notebook import figure_to_svg, frame_to_html, frame_to_latex
 
 # Okabe & Ito's palette: apart for colour-blind readers, and in grey.
 PUBLIC, CATHOLIC = "#0072B2", "#D55E00"
@@ -61,6 +62,7 @@ def use_course_style():
     if shell:
         set_matplotlib_formats("svg", "pdf")
         formatters = shell.display_formatter.formatters
+        formatters["image/svg+xml"].for_type(Figure, figure_to_svg)
         formatters["text/html"].for_type(pd.DataFrame, frame_to_html)
         formatters["text/latex"].for_type(pd.DataFrame, frame_to_latex)
 
@@ -233,11 +235,12 @@ def school_panels(data, columns=4, height=820):
     >>> import mlm
     >>> figure = mlm.figures.school_panels(mlm.load_hsb()[:100])
     >>> [title.text for title in figure.layout.annotations]
-    ['1224', '1288', '1296']
+    ['1224', '1288', '1296', 'SES', 'Achievement']
     """
     schools = data["schid"].unique()
     figure = make_subplots(rows=-(-len(schools) // columns), cols=columns, shared_xaxes="all", shared_yaxes="all",
-                           horizontal_spacing=0.02, vertical_spacing=0.06, subplot_titles=list(schools))
+                           horizontal_spacing=0.02, vertical_spacing=0.06, subplot_titles=list(schools),
+                           x_title="SES", y_title="Achievement")
     for number, school in enumerate(schools):
         one = data[data["schid"] == school]
         where = {"row": number // columns + 1, "col": number % columns + 1}
@@ -254,9 +257,10 @@ def school_panels(data, columns=4, height=820):
                            hovertemplate=f"School {school}<br>achievement = {intercept:.2f} + {slope:.2f} × SES"
                                          "<extra></extra>", **where)
     figure.update_annotations(font_size=12)
+    figure.update_annotations(selector={"text": "SES"}, yshift=-22)
+    figure.update_annotations(selector={"text": "Achievement"}, xshift=-28)
     # Upright: on a phone plotly would turn the labels into the panel below.
     figure.update_xaxes(showline=True, dtick=1, tickangle=0, tickfont_size=10, showticklabels=True)
     figure.update_yaxes(showline=True)
-    figure.update_xaxes(title_text="SES", row=len(schools) // columns + 1, col=1)
-    figure.update_layout(height=height, margin={"l": 35}, legend={"y": -0.07})
+    figure.update_layout(height=height, margin={"l": 50, "t": 60}, legend={"y": 1.04, "yanchor": "bottom"})
     return figure

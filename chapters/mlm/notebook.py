@@ -3,6 +3,7 @@
 import hashlib
 import html
 import json
+import pickle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +11,8 @@ import pandas as pd
 from IPython.core.pylabtools import print_figure
 from IPython.display import display
 from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
+from matplotlib.text import Text
 from pandas.api.types import is_numeric_dtype
 from plotly.utils import PlotlyJSONEncoder
 
@@ -17,6 +20,7 @@ from .formats import decimals, p_value, text
 
 PROBABILITIES = "p", "p_naive"  # columns of p values
 PREFIX = "application/papermill.record/"
+PHONE = 4  # inches, about as many as the text of a phone is wide
 
 
 def glue(**values):
@@ -124,6 +128,67 @@ def frame_to_latex(frame):
     return head + "\\midrule\n" + "\n".join(lines) + "\n\\bottomrule" + foot
 
 
+def narrow(figure):
+    """The same figure for a phone: panels of a row one below the other, legends above, no letter below 10 points.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Is left as it is.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Of `PHONE` inches.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from mlm.notebook import narrow
+    >>> figure, axes = plt.subplots(1, 2)
+    >>> [axes.get_subplotspec().rowspan.start for axes in narrow(figure).axes]
+    [0, 1]
+    >>> plt.close(figure)
+    """
+    copy = pickle.loads(pickle.dumps(figure))
+    plt.close(copy)  # pyplot would show it too
+    width, height = copy.get_size_inches()
+    panels = [axes for axes in copy.axes if axes.get_subplotspec()]
+    if len(panels) > 1:
+        grid = panels[0].get_gridspec()
+        columns = 1 if grid.nrows == 1 else min(grid.ncols, round(grid.ncols * PHONE / width))
+        rows = -(-len(panels) // columns)
+        height *= rows / grid.nrows * (0.8 if columns < grid.ncols else 1)
+        for number, (axes, place) in enumerate(zip(panels, GridSpec(rows, columns, figure=copy))):
+            axes.set_subplotspec(place)
+            if axes.get_shared_y_axes().joined(axes, panels[0]):
+                axes.tick_params(labelleft=number % columns == 0)
+                axes.set_ylabel(panels[0].get_ylabel() if number % columns == 0 else "")
+            if columns > 1 and axes.get_shared_x_axes().joined(axes, panels[0]):
+                axes.tick_params(labelbottom=number + columns >= len(panels))
+        if len({axes.get_xlabel() for axes in panels} - {""}) == 1 and columns == 1:  # once, below all
+            panels[-1].set_xlabel("".join({axes.get_xlabel() for axes in panels}))
+            for axes in panels[:-1]:
+                axes.set_xlabel("")
+    for legend in [*copy.legends, *filter(None, (axes.get_legend() for axes in copy.axes))]:
+        names = [name.get_text() for name in legend.get_texts()]
+        copy.legend(legend.legend_handles, names, title=legend.get_title().get_text() or None, loc="outside upper left",
+                    ncols=2 if len(max(names, key=len)) < 15 else 1)
+        legend.remove()
+    copy.draw_without_rendering()  # else axes don't yet know their numbers
+    for letters in copy.findobj(Text):
+        smallest = 14 if {"_", "^"} & set(letters.get_text()) else 10  # an index has 0.7 of its letter's size
+        letters.set_fontsize(max(smallest, letters.get_fontsize()))
+    copy.set_size_inches(PHONE, height)
+    return copy
+
+
+def figure_to_svg(figure):
+    """A figure for the site, whose variant for phones is kept in its description until the site is finished."""
+    variant = print_figure(narrow(figure), "svg", metadata={"Date": None})
+    return print_figure(figure, "svg", metadata={"Date": None, "Description": variant})
+
+
 def show(figure, alt, *, still, table=None):
     """Show a plotly figure on the site and in JupyterLab, and its still on paper.
 
@@ -185,7 +250,7 @@ def show(figure, alt, *, still, table=None):
             element += ('<details class="figure-data"><summary>The figure’s data as a table</summary><div class="scroll" tabindex="0" '
                         f'role="group" aria-label="The figure’s data">{frame_to_html(table)}</div></details>')
     display({"text/html": element, "application/vnd.plotly.v1+json": spec,
-             "image/svg+xml": print_figure(still, "svg", metadata={"Date": None}),
+             "image/svg+xml": figure_to_svg(still),
              "application/pdf": print_figure(still, "pdf", base64=True, metadata={"CreationDate": None}),
              "text/plain": f"Interactive figure, data {digest}: {alt}"}, raw=True)
     plt.close(still)

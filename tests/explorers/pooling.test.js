@@ -43,3 +43,11 @@ test("pooled values lie between the own mean and the average; larger schools kee
     });
   }
 });
+
+test("a grabbed school follows: the place found for a value gives that value back", () => {
+  const { placeFor } = explorers.all.pooling;
+  for (const j of [0, 42, 159])
+    for (const at of [0, 20, 50, 85, 100])
+      close(pool(n, means, sigma2, tauAt(placeFor(truth.data, j, pool(n, means, sigma2, tauAt(at, tau00)).pooled[j]), tau00)).pooled[j],
+        pool(n, means, sigma2, tauAt(at, tau00)).pooled[j], 1e-9);
+});

@@ -42,7 +42,7 @@
       change: (value) => {
         centering = value;
         const from = moved, to = data.x.map((_, j) => zero[value](data, j));
-        glide((share) => { moved = from.map((place, j) => place + share * (to[j] - place)); update(share === 1); });
+        glide((share) => { moved = from.map((place, j) => place + share * (to[j] - place)); update(); });
       } });
     choice(controls, { label: "Second predictor", value: "none", options: [["none", "none"], ["mean", "the school's mean SES"]],
       change: (value) => { withMean = value === "mean"; update(); } });
@@ -77,9 +77,8 @@
     });
     const say = status(box);
 
-    function update(settled = true) {
+    function update() {
       redraw();
-      if (!settled) return;
       const found = coefficients(data, centering, withMean, times);
       const second = found[1] ? `, that of the school's mean is the ${found[1][0]} effect, ${format(found[1][1])}` : "";
       const { share } = slopes(data, times);

@@ -124,7 +124,7 @@
     // What lies outside the axes is cut off: a picture within the picture, in the same coordinates.
     const inside = (content) => tag("svg", { x: left, y: top, width: width - right - left, height: base - top,
       viewBox: `${left} ${top} ${width - right - left} ${base - top}` }, content);
-    return { x: toX, y: toY, marks, inside };
+    return { x: toX, y: toY, invert: scale([base, top], y), marks, inside };
   }
 
   // ---- the page
@@ -215,12 +215,37 @@
     return { svg, redraw };
   }
 
-  /** The result in words. Announced politely, and not before the reader has paused. */
+  /** Let readers grab what `found(target)` finds in a picture: `take(thing)` is told what they touch, `move(thing, y)` where they move it.
+   *
+   * With a mouse, pen or finger. What can be moved so has a control for the keyboard as well. Nothing is
+   * redrawn before the finger moves or leaves: an element that is gone can't keep the page from scrolling.
+   */
+  function grab(svg, found, take, move) {
+    let held;
+    const follow = (event) => {
+      const { top, height } = svg.getBoundingClientRect();
+      move(held, ((event.clientY - top) / height) * svg.viewBox.baseVal.height);
+    };
+    svg.addEventListener("pointerdown", (event) => {
+      held = found(event.target);
+      if (held !== undefined) svg.setPointerCapture(event.pointerId);
+    });
+    svg.addEventListener("touchstart", (event) => held !== undefined && event.preventDefault(), { passive: false }); // nor scrolls the page
+    svg.addEventListener("pointermove", (event) => held !== undefined && follow(event));
+    for (const end of ["pointerup", "pointercancel"]) svg.addEventListener(end, () => {
+      if (held !== undefined) take(held);
+      held = undefined;
+    });
+  }
+
+  /** The result in words. Shown with the picture; announced politely, and not before the reader has paused. */
   function status(parent) {
     const place = element("p", { class: "ex-status", role: "status" });
-    parent.append(place);
+    const shown = element("p", { class: "ex-words", "aria-hidden": "true" });
+    parent.append(shown, place);
     let timer, first = true;
     return (words) => {
+      shown.textContent = words;
       clearTimeout(timer);
       if (first) place.textContent = words;
       else timer = setTimeout(() => (place.textContent = words), 200);
@@ -254,7 +279,7 @@
   }
 
   Object.assign(explorers, { sum, weightedMean, uniform, normal, lnGamma, twoSided, critical, format, percent, escape, scale, ticks,
-    tag, line, circle, text, path, axes, element, slider, select, choice, button, picture, status, glide, calm });
+    tag, line, circle, text, path, axes, element, slider, select, choice, button, picture, grab, status, glide, calm });
   if (typeof document !== "undefined") {
     // Deferred scripts have all run before this event.
     document.readyState === "complete" ? start() : addEventListener("DOMContentLoaded", start);

@@ -1,7 +1,7 @@
 // Pooling: 160 school means between complete, partial and no pooling.
 (() => {
   "use strict";
-  const { all, sum, weightedMean, format, percent, line, circle, text, axes, slider, select, button, picture, status, glide } =
+  const { all, sum, weightedMean, format, percent, line, circle, text, axes, slider, select, button, picture, grab, status, glide } =
     globalThis.explorers;
 
   /** What the model without predictors says of each school, given the two variances.
@@ -19,6 +19,12 @@
   // The slider's places 0 to 100: complete pooling at 0, the estimate at 50, no pooling at 100.
   const tauAt = (place, estimate) => (place >= 100 ? Infinity : (estimate * place) / (100 - place));
 
+  /** The slider's place at which school `j` has the pooled value nearest to `value`. */
+  function placeFor({ n, means, tau00, sigma2 }, j, value) {
+    const miss = (at) => Math.abs(pool(n, means, sigma2, tauAt(at, tau00)).pooled[j] - value);
+    return Array.from({ length: 101 }, (_, at) => at).reduce((best, at) => (miss(at) < miss(best) ? at : best));
+  }
+
   function mount(box, { schools, n, means, tau00, sigma2 }) {
     let chosen = schools.indexOf("8367");
     let place = 50;
@@ -34,19 +40,20 @@
       button(buttons, words, () => {
         const from = place;
         tau.value = target;
-        glide((share) => { place = from + share * (target - from); update(share === 1); });
+        glide((share) => { place = from + share * (target - from); update(); });
       });
     const order = schools.map((_, j) => j).sort((a, b) => n[a] - n[b] || schools[a].localeCompare(schools[b]));
     const school = select(controls, { label: "School", value: chosen,
       options: order.map((j) => [j, `${schools[j]} (${n[j]} students)`]),
       change: (value) => { chosen = Number(value); update(); } });
 
+    let view;
     const { svg, redraw } = picture(box.appendChild(document.createElement("div")), {
       height: 340,
       label: "160 schools by their number of students: own mean as a ring, pooled value as a dot, a line between the two.",
       draw(width, height) {
         const { average, pooled } = pool(n, means, sigma2, tauAt(place, tau00));
-        const frame = axes({ width, height, x: [12, 70], y: [3, 21], xLabel: "Students in the school", yLabel: "Mean achievement" });
+        const frame = view = axes({ width, height, x: [12, 70], y: [3, 21], xLabel: "Students in the school", yLabel: "Mean achievement" });
         const mark = (j, kind) => line(frame.x(n[j]), frame.y(means[j]), frame.x(n[j]), frame.y(pooled[j]), `ex-move ${kind}`) +
           circle(frame.x(n[j]), frame.y(means[j]), 3, `ex-ring ${kind}`) +
           circle(frame.x(n[j]), frame.y(pooled[j]), kind ? 6 : 3.5, `ex-dot ${kind}`) +
@@ -56,17 +63,21 @@
           text(width - 8, frame.y(average) - 6, "average", "ex-strong", "end");
       },
     });
-    svg.addEventListener("click", ({ target }) => {
-      if (!target.dataset.school) return;
-      chosen = Number(target.dataset.school);
-      school.value = chosen;
+    const found = ({ dataset }) => (dataset.school ? Number(dataset.school) : undefined);
+    const choose = (j) => {
+      school.value = chosen = j;
       update();
+    };
+    svg.addEventListener("click", ({ target }) => found(target) !== undefined && choose(found(target)));
+    // A school that is drawn to the average or away takes all others with it.
+    grab(svg, found, choose, (j, y) => {
+      tau.value = place = placeFor({ n, means, tau00, sigma2 }, j, view.invert(y));
+      choose(j);
     });
     const say = status(box);
 
-    function update(settled = true) {
+    function update() {
       redraw();
-      if (!settled) return;
       const { average, kept, pooled } = pool(n, means, sigma2, tauAt(place, tau00));
       say(`School ${schools[chosen]}: ${n[chosen]} students with a mean of ${format(means[chosen])}, the average is ` +
         `${format(average)}. It keeps ${percent(kept[chosen])} of its deviation: its pooled value is ` +
@@ -75,5 +86,5 @@
     update();
   }
 
-  all.pooling = { pool, tauAt, mount };
+  all.pooling = { pool, tauAt, placeFor, mount };
 })();

@@ -74,7 +74,7 @@
       const from = p;
       glide((share) => {
         show(Object.fromEntries(Object.keys(estimate).map((key) => [key, from[key] + share * (target[key] - from[key])])));
-        update(share === 1);
+        update();
       });
     };
     button(buttons, "As estimated", () => goTo(estimate));
@@ -126,9 +126,8 @@
     });
     const say = status(box);
 
-    function update(settled = true) {
+    function update() {
       for (const drawn of [lines, cloud, total]) drawn.redraw();
-      if (!settled) return;
       const at = narrowest(p);
       const where = at === undefined ? "the same at every SES" : Math.abs(at) > 2
         ? `smallest outside the range drawn, at an SES of ${format(at, 1)}` : `smallest at an SES of ${format(at, 1)}`;
