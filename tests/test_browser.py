@@ -64,9 +64,12 @@ A4 = 673  # pixels between the margins that course.css sets
 CUT = """[...document.querySelectorAll("article *")]
     .filter(part => part.checkVisibility() && !part.closest(".katex-mathml, svg") && part.getBoundingClientRect().right > innerWidth + 2)
     .map(part => part.tagName + " " + part.className + " " + part.textContent.slice(0, 40))"""
-STRETCHED = """[...document.querySelectorAll("img[width]")].filter(picture => picture.checkVisibility()
-    && Math.abs(picture.width / picture.height / (picture.getAttribute("width") / picture.getAttribute("height")) - 1) > 0.03)
-    .map(picture => picture.src)"""
+# The sizes given are those of the picture, or of the one for narrow windows.
+STRETCHED = """[...document.querySelectorAll("img[width]")].filter(picture => {
+    const given = [...picture.parentElement.querySelectorAll("source")].find(source => matchMedia(source.media).matches) ?? picture;
+    return picture.checkVisibility()
+        && Math.abs(picture.width / picture.height / (given.getAttribute("width") / given.getAttribute("height")) - 1) > 0.03;
+}).map(picture => picture.src)"""
 # How many parts a page has, and which look otherwise with the given style sheets in place of its own.
 DRESSED = """async sheets => {
     // Nothing that says how much room a part was given: the icons differ.
