@@ -77,8 +77,11 @@ DRESSED = """async sheets => {
         "textDecoration", "textAlign", "whiteSpace", "boxShadow", "outline", "overflow", "zIndex", "cursor", "content", "gap", "flex",
         "listStyle", "fill", "transition"];
     const parts = [...document.querySelectorAll("body, body *")].filter(part => !part.closest("svg, template, [class*=fa-]"));
+    // A box that scrolls can have the focus, and looks otherwise; whether one does depends on its room.
+    const boxes = document.querySelectorAll("div.math, .cell_output .output.text_html, .bd-article pre, .pst-scrollable-table-container");
     const looks = () => ["light", "dark"].flatMap(theme => {
         document.documentElement.dataset.theme = theme;
+        boxes.forEach(box => (box.tabIndex = 0));
         document.querySelectorAll("#pst-page-toc-nav .active").forEach(link => link.classList.remove("active"));  // follows the reader
         return parts.flatMap(part => ["", "::before", "::after"].map(pseudo => {
             const style = getComputedStyle(part, pseudo || null);
