@@ -5,7 +5,7 @@ BIN := $(CURDIR)/.venv/bin
 ARCHIVE ?= _build/html/downloads/multilevel-notebooks.zip
 REMOTE ?= origin
 export PATH := $(BIN):$(PATH)
-unexport PYTHONPATH
+unexport PYTHONPATH PYTHONDONTWRITEBYTECODE  # without kept bytecode each process, and there are many, compiles all that it imports
 
 .DEFAULT_GOAL := help
 .PHONY: help env site strict slides notebooks push-notebooks pdf handout public changed lint test check binder-check golden audit serve bench reference bayes lock fresh clean fresh-machine engines advisories
