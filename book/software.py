@@ -24,7 +24,7 @@ def license_of(name: str) -> str:
     data = importlib.metadata.metadata(name)
     classes = [text.rpartition(" :: ")[2] for text in data.get_all("Classifier") or [] if text.startswith("License ::")]
     words = data.get("License-Expression") or "; ".join(classes) or (data.get("License") or "").partition("\n")[0]
-    return words or "see its files"
+    return words or next(text for text in license_texts(name) if "icense" in text[:200]).partition("\n")[0]
 
 
 def python_packages() -> list[dict]:

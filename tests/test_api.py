@@ -5,6 +5,7 @@ import inspect
 import re
 
 import matplotlib
+import pandas as pd
 import pytest
 import yaml
 
@@ -77,7 +78,8 @@ def test_examples_run(name):
     reports = []
     for test in tests:
         assert any(example.want for example in test.examples), "the example shows nothing"
-        runner.run(test, out=reports.append)
+        with pd.option_context("display.precision", 6):  # pandas' own, whatever has set the course's style before
+            runner.run(test, out=reports.append)
     assert not runner.failures, "".join(reports)
 
 

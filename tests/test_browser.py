@@ -344,7 +344,8 @@ def test_the_tab_key_goes_through_a_page_and_shows_each_stop(browser, address, n
 
 
 CURRENT_IN_SIGHT = """() => {
-    const link = document.querySelector("nav.bd-links [aria-current=page]"), box = link.getBoundingClientRect();
+    const link = document.querySelector("nav.bd-links [aria-current=page]"), box = link?.getBoundingClientRect();
+    if (!link) return false;  // the page is still being read
     const frame = link.closest("dialog, .bd-sidebar-primary").getBoundingClientRect();
     return box.top >= frame.top && box.bottom <= Math.min(frame.bottom, innerHeight);
 }"""
@@ -529,7 +530,9 @@ def test_interactive_figures_have_a_picture_without_javascript(browser, address,
         assert still.is_visible() and not figure.is_visible()
         assert len(still.get_attribute("alt")) > 40
         box = still.bounding_box()
-        size = int(still.get_attribute("width")) / int(still.get_attribute("height"))
+        shown = still.locator("xpath=preceding-sibling::source")  # the variant for a narrow window
+        given = shown if shown.count() else still
+        size = int(given.get_attribute("width")) / int(given.get_attribute("height"))
         assert box["width"] <= 390 and box["width"] / box["height"] == pytest.approx(size, rel=0.02)  # whole pixels
     context.close()
 

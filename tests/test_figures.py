@@ -132,7 +132,7 @@ def test_the_still_shows_the_same_points_and_lines(chapter, shown, monkeypatch):
         artists = [line for ax in still.axes for line in ax.lines
                    if line.get_transform() is ax.transData and len(line.get_xdata())]  # no axhline, no sample of a legend
         drawn = [xy for ax in still.axes for scatter in ax.collections for xy in scatter.get_offsets() if len(scatter.get_offsets()) > 1]
-        drawn += [xy for line in artists if line.get_linestyle() == "None" for xy in line.get_xydata()]
+        drawn += [xy for line in artists if line.get_marker() != "None" for xy in line.get_xydata()]
         assert in_order(drawn) == pytest.approx(in_order(points))
         assert in_order([line.get_xydata()[[0, -1]].T.ravel() for line in artists if line.get_linestyle() != "None"]) \
             == pytest.approx(in_order(lines))

@@ -97,7 +97,7 @@ def bind_numbers(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Let no line end before a percent sign, nor inside "*p* = .005"."""
     if app.builder.format != "html":
         return
-    unset = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
+    unset = (nodes.literal, nodes.literal_block, nodes.doctest_block, nodes.math, nodes.math_block, nodes.raw)
     for parent in {id(text.parent): text.parent for text in doctree.findall(nodes.Text)}.values():
         for at, text in enumerate(parent.children if not isinstance(parent, unset) else ()):
             if isinstance(text, nodes.Text):
