@@ -55,7 +55,7 @@ def examination(text: str) -> list[Question]:
 
 def to_html() -> MarkdownIt:
     r"""Markdown as HTML whose formulas stand in \( \), as MathJax on learning platforms reads them."""
-    markdown = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
+    markdown = MarkdownIt("commonmark", {"typographer": True}).enable(["table", "smartquotes"]).use(dollarmath_plugin)
     markdown.add_render_rule("math_inline", lambda self, tokens, i, *_: rf"\({escaped(tokens[i].content)}\)")
     for kind in ("math_block", "math_block_label"):
         markdown.add_render_rule(kind, lambda self, tokens, i, *_: rf"<p>\[{escaped(tokens[i].content)}\]</p>")
