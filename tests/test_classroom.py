@@ -158,7 +158,7 @@ def test_both_platforms_read_the_same_questions_and_those_of_the_chapters(for_in
         read = of_moodle(for_instructors[f"{folder}{kind}.moodle.xml"].decode())
         assert list(read) == [title for _, title, _ in bank]
         for name, title, asked in bank:
-            same = [(plain(markdown.render(q.text)), [(o.right, plain(markdown.render(o.answer)), plain(markdown.render(o.why)))
+            same = [(plain(markdown.render(q.text)), [(o.right, plain(markdown.renderInline(o.answer)), plain(markdown.render(o.why)))
                                                       for o in q.options] or [(True, "", plain(markdown.render(q.answer)))])
                     for q in asked]
             assert read[title] == same

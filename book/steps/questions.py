@@ -72,7 +72,11 @@ def moodle(banks: dict[str, list[Question]]) -> str:
 
     def add(parent, tag, text, **attributes):
         element = ElementTree.SubElement(parent, tag, attributes)
-        ElementTree.SubElement(element, "text").text = markdown.render(text) if attributes.get("format") == "html" else text
+        if tag == "answer":  # one line: "1000." alone would be taken for the beginning of a list
+            text = markdown.renderInline(text)
+        elif attributes.get("format") == "html":
+            text = markdown.render(text)
+        ElementTree.SubElement(element, "text").text = text
         return element
 
     for category, questions in banks.items():
