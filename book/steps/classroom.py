@@ -36,14 +36,14 @@ def banks() -> tuple[dict[str, list[Question]], dict[str, list[Question]]]:
     values, titles = quoted()
 
     def plain(text, name):
-        return plain_text(text, values[name], titles)
+        return plain_text(text, values.get(name, {}), titles)
 
     def plainly(question, name):
         return Question(plain(question.text, name), [option._replace(answer=plain(option.answer, name), why=plain(option.why, name))
                                                      for option in question.options], plain(question.answer, name))
 
     found = [], []
-    for chapter in chapters():
+    for chapter in [*chapters(), ROOT / "chapters/instructors.md"]:  # the last has no code
         text = chapter.read_text("utf-8")
         title = text.split("\n# ", 1)[1].partition("\n")[0]
         for bank, questions in zip(found, (self_checks(text), examination(text))):
