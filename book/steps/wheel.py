@@ -6,11 +6,11 @@ from pathlib import Path
 
 from hatchling.build import build_wheel
 
-from book.workspace import ROOT, last_change
+from book.workspace import ROOT
 
 
 def pack(folder: Path) -> None:
-    """Write the wheel into `folder`, the same bytes for the same commit.
+    """Write the wheel into `folder`, the same bytes for the same sources: dated 1980, as the archives are.
 
     By the hook that pip would call in an environment of its own, for which it would fetch hatchling again.
     """
