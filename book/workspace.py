@@ -251,5 +251,7 @@ def run_sphinx(builder: str, out: Path, doctrees: Path, **settings) -> bool:
     settings = found | settings | {"extensions": extensions, "nb_execution_cache_path": str(CACHE), "nitpicky": True}
     with patch_docutils(), docutils_namespace():
         app = Sphinx(ROOT, None, out, doctrees, builder, confoverrides=settings, status=None, warningiserror=True, keep_going=True)
+        # The search has texts of its own: book/steps/search.py.
+        app.builder.index_page = app.builder.dump_search_index = lambda *page: None
         app.build(force_all=True)
     return app.statuscode == 0

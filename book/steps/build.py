@@ -14,6 +14,7 @@ import shutil
 import sys
 import time
 import traceback
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from book.software import write_software
@@ -27,8 +28,9 @@ from book.workspace import (BUILT, DECK, PDFS, PICTURES, ROOT, SITE, SITE_KEY, W
 def add_extras(site: Path) -> None:
     """Put beside the chapters what is made from the same sources.
 
-    Slides, notebooks to run at home and for a class, the helper package, and the PDFs if they are of these sources.
+    The list of software, slides, notebooks to run at home and for a class, the helper package, and the PDFs if they are of these sources.
     """
+    write_software(site)
     if DECK.exists():
         slides.write_deck(site / "slides", book="../")
         downloads = site / "downloads"
@@ -72,16 +74,17 @@ def build() -> None:
     prepare()
     execute(course_notebooks())
     pages, fresh = WORK / "_build" / "html", SITE.with_name("html.new")
-    shutil.rmtree(pages, ignore_errors=True)  # pages that no longer exist among them
-    with read_pages() as doctrees:
+    for folder in (pages, fresh):  # pages that no longer exist among them
+        shutil.rmtree(folder, ignore_errors=True)
+    fresh.mkdir()
+    with ProcessPoolExecutor(1) as beside, read_pages() as doctrees:
+        extras = beside.submit(add_extras, fresh)
         if not run_sphinx("html", pages, doctrees):
             sys.exit(f"\nThe book was not built; what is wrong stands above. {SITE.relative_to(ROOT)} is unchanged.")
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(pages, fresh, ignore=shutil.ignore_patterns(".buildinfo", ".doctrees"))
-    add_extras(fresh)
+        extras.result()
+    shutil.copytree(pages, fresh, ignore=shutil.ignore_patterns(".buildinfo", ".doctrees"), dirs_exist_ok=True)
     finish_pages(fresh)
     write_policy(fresh)
-    write_software(fresh)
     SITE_KEY.unlink(missing_ok=True)  # it is never that of another site, even if all ends here
     publish(fresh, SITE)
     SITE_KEY.write_text(key)

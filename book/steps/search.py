@@ -122,5 +122,5 @@ def write_search(site: Path, pages: dict[str, LexborHTMLParser]) -> None:
     scripts = {name: pages["search.html"].css_first(f"script[src*='{name}']") for name in ("searchtools", "language_data", "searchindex")}
     scripts["searchtools"].attrs["src"], scripts["searchindex"].attrs["src"] = TEXTS, FINDER
     scripts["language_data"].decompose()
-    for name in ("searchindex.js", "_static/searchtools.js", "_static/language_data.js"):
+    for name in ("_static/searchtools.js", "_static/language_data.js"):
         (site / name).unlink()
