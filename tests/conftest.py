@@ -1,6 +1,7 @@
 """What all tests share: where the course lies, and how nbval compares chapters."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -53,3 +54,16 @@ def site():
     if not (folder / "index.html").exists():
         pytest.fail("The site is not built: run `make site` first (`make test` does).")
     return folder
+
+
+@pytest.fixture(scope="session")
+def policy(site):
+    """The Content-Security-Policy that a browser is told: nginx's, with the hashes that the build has written."""
+    from book.steps.policy import NAME
+
+    nginx = (ROOT / "deploy/nginx.conf").read_text()
+    variable, hashes = re.fullmatch(r'set (\$\w+) "(.+)";\n', (site / NAME).read_text()).groups()
+    assert f"include /srv/course/{NAME};" in nginx and nginx.count("Content-Security-Policy") == 1
+    given = re.search(r'add_header Content-Security-Policy "(.+)" always;', nginx)[1]
+    assert variable in given
+    return given.replace(variable, hashes)

@@ -118,8 +118,11 @@ def on_paper(page):
 
 
 @pytest.fixture(scope="module")
-def visit(browser, site):
-    """All that the tests below ask of a page, by its name: of one visit, with a second load in the dark."""
+def visit(browser, site, policy):
+    """All that the tests below ask of a page, by its name: of one visit, with a second load in the dark.
+
+    The site is served with its strict policy; what that refuses, the console tells.
+    """
     whole = WORK / "_build/html"  # the same pages with all rules of the style sheets
 
     judged, focused = set(), set()
@@ -155,7 +158,7 @@ def visit(browser, site):
             parts, differing = page.evaluate(DRESSED, [f"{address}{whole.relative_to(site.parent)}/{sheet}" for sheet in sheets])
             return found | {"sheets": len(sheets), "parts": parts, "differing": differing}
 
-    with served(site.parent) as address:
+    with served(site.parent, Content_Security_Policy=policy) as address:
         yield visit
 
 
@@ -167,6 +170,12 @@ def test_page_is_quiet_asks_nobody_else_and_keeps_its_width(visit, theme, name):
     assert seen["width"] <= 390
     assert seen["theme"] == theme
     assert seen["stretched"] == []  # nothing is stretched or stands in a gap
+
+
+@pytest.mark.parametrize("name", ["search", "genindex", "slides/index"])
+def test_a_page_without_a_source_is_quiet_too(visit, name):
+    seen = visit(name)["light"]
+    assert (seen["heard"], seen["foreign"]) == ([], [])
 
 
 @pytest.mark.parametrize("name", [*PAGES, "search", "genindex", "404"])

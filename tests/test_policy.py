@@ -1,4 +1,4 @@
-"""The site under the Content-Security-Policy of deploy/nginx.conf, in a browser: nothing is refused, and everything works."""
+"""What a reader does works under the Content-Security-Policy of deploy/nginx.conf; test_browser.py opens every page under it."""
 
 import re
 
@@ -7,22 +7,10 @@ import pytest
 from book.audit.serving import served
 from book.extensions import explorers
 from book.steps.policy import NAME, inline_scripts, write_policy
-from conftest import ROOT
-from test_browser import PAGES, browser  # noqa: F401 (a fixture)
+from test_browser import browser  # noqa: F401 (a fixture)
 
-NGINX = (ROOT / "deploy/nginx.conf").read_text()
 REPORT = """window.refused = [];
     document.addEventListener("securitypolicyviolation", event => refused.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`));"""
-
-
-@pytest.fixture(scope="module")
-def policy(site):
-    """What a browser is told: the policy of nginx's configuration with the hashes that the build has written."""
-    variable, hashes = re.fullmatch(r'set (\$\w+) "(.+)";\n', (site / NAME).read_text()).groups()
-    assert f"include /srv/course/{NAME};" in NGINX and NGINX.count("Content-Security-Policy") == 1
-    given = re.search(r'add_header Content-Security-Policy "(.+)" always;', NGINX)[1]
-    assert variable in given
-    return given.replace(variable, hashes)
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +42,6 @@ def test_the_policy_is_strict(policy):
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
     assert rules["default-src"] == "'none'" and not re.search(r"https?:|\*|unsafe-eval", policy)
     assert "'unsafe-inline'" not in rules["script-src"]
-
-
-@pytest.mark.parametrize("name", [*PAGES, "search", "genindex", "slides/index"])
-def test_nothing_on_a_page_is_refused(page, name):
-    page.read(name + ".html")
-    for figure in page.locator(".plotly-figure").all():  # drawn when they come into view
-        if figure.is_visible():
-            figure.scroll_into_view_if_needed()
-            figure.locator(".main-svg .point, .main-svg .lines, .main-svg path").first.wait_for(state="attached")
-    assert refused(page) == []
 
 
 def test_a_script_that_is_not_the_sites_own_is_refused(page):

@@ -58,6 +58,8 @@ LOOKS = """([theme, whole]) => {
     window.others = [...looks].filter(([part, look]) => look && look !== seen.get(part)).map(([part]) => part);
     return window.others.map(part => kind(part) + looks.get(part));
 }"""
+# Axe's rules on room and colors; the others judge markup alone.
+SEEN = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
 NARROW = 360  # pixels, of the smallest phones
 
 
@@ -122,11 +124,12 @@ def weigh(page, seen: dict) -> dict:
             "console": len(seen["console"]), "foreign": len(set(seen["foreign"])), f"scrolls at {NARROW}": int(wide)}
 
 
-def faults(page, parts: str = "document") -> list[str]:
-    """The rules of axe-core that a page breaks as it is shown, each with the first element that breaks it."""
+def faults(page, parts: str = "document", rules: list[str] | None = None) -> list[str]:
+    """The rules of axe-core, or of those that are named, that a page breaks as it is shown, each with the first element that breaks it."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text("utf-8"))
-    found = page.evaluate(f"axe.run({parts}, {{resultTypes: ['violations']}})")["violations"]
+    options = {"resultTypes": ["violations"]} | ({"runOnly": rules} if rules else {})
+    found = page.evaluate(f"axe.run({parts}, {json.dumps(options)})")["violations"]
     return [f"{rule['id']} ({len(rule['nodes'])}): {rule['nodes'][0]['target'][0]}" for rule in found]
 
 
@@ -134,9 +137,9 @@ def violations(page, judged: set) -> list[str]:
     """The faults of an opened page, light and dark, wide and narrow, with all folds and answers open.
 
     A rule judges markup, which is the same in each view, room, which follows the width, or colors,
-    which follow the theme. So two views are judged whole, and of the others what looks otherwise
-    there than in the view of the same theme that was judged: mostly side bars and their buttons,
-    which are the same on each page and judged once.
+    which follow the theme. So one view is judged by all rules and a second, of the other theme and
+    width, by those of room and colors. Of the others is judged what looks otherwise there than in the
+    view of the same theme: mostly side bars and their buttons, and one of each kind on all pages.
 
     Parameters
     ----------
@@ -147,17 +150,19 @@ def violations(page, judged: set) -> list[str]:
     # Folds of one name, the answers of a question, would close each other.
     page.evaluate("document.querySelectorAll('details').forEach(fold => {fold.removeAttribute('name'); fold.open = true})")
     broken = []
-    for theme, width, whole in [("light", 1280, True), ("light", 390, False), ("dark", 390, True), ("dark", 1280, False)]:
+    for theme, width, whole, rules in [("light", 1280, True, None), ("light", 390, False, None),
+                                       ("dark", 390, True, SEEN), ("dark", 1280, False, None)]:
         page.emulate_media(color_scheme=theme)
         page.set_viewport_size({"width": width, "height": 800})
         page.wait_for_timeout(300)
         page.evaluate(SETTLED)
-        kinds = [(theme, width, kind) for kind in page.evaluate(LOOKS, [theme, whole])]
-        new = [number for number, kind in enumerate(kinds) if kind not in judged]
+        looks = page.evaluate(LOOKS, [theme, whole])
+        kinds = {(theme, width, look): number for number, look in enumerate(looks)}
+        new = [number for kind, number in kinds.items() if kind not in judged]
         judged |= {*kinds}
         if whole or new:
             parts = "document" if whole else f"{{include: {new}.map(number => others[number])}}"
-            broken += [f"{theme} {width}: {fault}" for fault in faults(page, parts)]
+            broken += [f"{theme} {width}: {fault}" for fault in faults(page, parts, rules)]
     return broken
 
 

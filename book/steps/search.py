@@ -83,10 +83,18 @@ def sections(page: LexborHTMLParser) -> list[tuple[str, str, list[str], str]]:
         remove(section.css(f"{WORDS}, {HEADINGS}"))
         paragraphs = sentences(section)
         known = set(re.findall(r"\w+", " ".join(paragraphs).lower()))
-        words = sorted(set(re.findall(r"[A-Za-z_][\w.]{1,24}", words.lower())) - known)
-        found.append((section.id, title, paragraphs, " ".join(words)))
+        found.append((section.id, title, paragraphs, set(re.findall(r"[A-Za-z_][\w.]{1,24}", words.lower())) - known))
         section.decompose()
-    return found[::-1]
+    return once(found[::-1])
+
+
+def once(found: list[tuple[str, str, list[str], set[str]]]) -> list[tuple[str, str, list[str], str]]:
+    """A page's sections, each word of code or a table only in the first that has it."""
+    told, kept = set(), []
+    for anchor, title, paragraphs, words in found:
+        kept.append((anchor, title, paragraphs, " ".join(sorted(words - told))))
+        told |= words
+    return kept
 
 
 def definitions(page: LexborHTMLParser) -> list[tuple[list[LexborNode], LexborNode]]:
