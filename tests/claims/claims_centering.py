@@ -1,5 +1,7 @@
 """Claims of the page on within, between and contextual effects."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -82,7 +84,7 @@ def test_one_model_with_random_intercepts_and_two_with_random_slopes():
     assert np.allclose(*Z)
 
 
-@pytest.mark.claim("If the four are a sample of the class, the contextual effect is probably larger than 1.")
+@pytest.mark.claim("If the four are a sample of the class and the pupils' values are free of error, the contextual effect is probably larger than 1.")
 def test_few_students_draw_the_contextual_effect_to_zero_and_the_between_effect_to_the_within_effect():
     found = []
     for seed in range(20):
@@ -95,6 +97,35 @@ def test_few_students_draw_the_contextual_effect_to_zero_and_the_between_effect_
     assert between - within == pytest.approx(reliability * (b - w), abs=3 * error[:2].sum() + 0.1)
     assert between < b - 5 * error[1] and between > within + 1  # toward the within effect, not toward zero
     assert within == pytest.approx(w, abs=3 * error[0])
+
+
+@pytest.mark.claim("Error in the students' own values flattens the within slope and makes the contextual effect too large; the expected mean does not put that right.")
+@pytest.mark.parametrize("seed", range(5))
+def test_error_in_own_values_makes_context(seed):
+    """SES with error added, reliability .8: once the real outcome, once one without a contextual effect."""
+    rng, data = np.random.default_rng(seed), hsb()
+    x = data["ses"] + rng.normal(0, data["ses"].std() / 2, len(data))
+    model = mlm.mixedlm("x ~ 1", data.assign(x=x), "schid")
+    data = data.assign(x=x, observed=x - mlm.center_within(x, data["schid"]),
+                       expected=model.blups["Intercept"].to_numpy()[data["schid"].cat.codes])
+    within, context = slopes(MUNDLAK, ["ses", "ses_mean"])
+    for y, true in ((data["mathach"], context), (data["mathach"] - context * data["ses_mean"], 0)):
+        found = [mlm.mixedlm(f"y ~ x + {mean}", data.assign(y=y), "schid").fe_params for mean in ("observed", "expected")]
+        assert all(one["x"] < within - 0.3 for one in found)
+        # errors of the draw are about .1
+        assert found[1]["expected"] > found[0]["observed"] > true + 0.2
+
+
+@pytest.mark.claim("of either type, the difference is larger than this for students with a low SES, and smaller for those with a high one, where it may be zero.")
+def test_with_a_slope_for_each_sector_either_type_depends_on_ses():
+    for composition in ("", " + ses_mean"):
+        one = mlm.satterthwaite(fit(f"mathach ~ ses + schtype{composition}")).loc["schtype", "estimate"]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", mlm.SingularFit)  # a correlation of 1, the best there is
+            apart = fit(f"mathach ~ ses * schtype{composition}", "~ ses")
+        low, high = (mlm.satterthwaite(apart, L).iloc[0] for L in (
+            "schtype - ses:schtype", "schtype + ses:schtype"))
+        assert low["lower"] > one > high["estimate"] and high["lower"] < 0 < high["upper"]
 
 
 @pytest.mark.claim("Centered within schools, the model finds the slopes' variance in both worlds, up to the Monte-Carlo error.")

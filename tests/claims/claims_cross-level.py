@@ -6,7 +6,7 @@ import pytest
 
 import mlm
 from conftest import ROOT
-from course import fit, hsb
+from course import fit, hsb, variance_errors
 
 FORMULA, SLOPE = "mathach ~ meanses * ses_cwc + schtype * ses_cwc", "~ ses_cwc"
 NOT_COMPUTED = {
@@ -85,6 +85,12 @@ def test_what_is_left_of_the_slope_variance_may_be_zero_or_much():
     limits, before = mlm.variance_intervals(model()).loc["sd ses_cwc"], fit("mathach ~ ses_cwc", SLOPE).tau[1, 1]
     assert limits.lower < 1e-3 and limits.upper**2 > 0.8 * before
     assert mlm.likelihood_ratio(fit(FORMULA), model()).p > 0.2
+
+
+@pytest.mark.claim("To narrow such an interval one needs more schools, or more students in each.")
+def test_students_help_with_the_slope_variance_as_schools_do():
+    now, schools, students = (variance_errors(model(), *times)[2] for times in ((1, 1), (2, 1), (1, 2)))
+    assert now / schools == pytest.approx(np.sqrt(2), rel=1e-6) and now / students > np.sqrt(2)
 
 
 def test_no_seed_of_the_bootstrap_rejects():

@@ -1,11 +1,14 @@
 """What the page on the data claims."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy import stats
 
 import mlm
-from course import hsb
+from conftest import ROOT
+from course import fit, hsb
 
 
 def schools():
@@ -83,6 +86,23 @@ def test_mean_over_rows():
 def test_shape_of_achievement():
     row = mlm.describe(hsb()).loc["mathach"]
     assert row["mad"] > 1.1 * row["sd"] and row["kurtosis"] < -0.5
+
+
+@pytest.mark.claim("But here the residuals have short tails as well, since the predictors account for little")
+@pytest.mark.parametrize("formula, slope", [("mathach ~ 1", None), ("mathach ~ ses_cwc", "~ ses_cwc"),
+                                            ("mathach ~ meanses * ses_cwc + schtype * ses_cwc", "~ ses_cwc")])
+def test_short_tails_stay_in_the_residuals(formula, slope):
+    model = fit(formula, slope)
+    assert stats.kurtosis(model.resid) < -0.4 and mlm.r_squared(model).iloc[0] < 0.25
+    # normal residuals and these predictors don't make such an outcome
+    assert stats.kurtosis(mlm.simulate(model, 100, seed=1)).min() > -0.3 > stats.kurtosis(hsb()["mathach"]) + 0.5
+
+
+@pytest.mark.claim("it stands wherever these rows are grouped by school.")
+def test_grouping_by_school_keeps_to_the_schools_at_hand():
+    calls = [call for page in (ROOT / "chapters").glob("*.md")
+             for call in re.findall(r"\.groupby\([^()]*schid[^()]*\)", page.read_text("utf-8"))]
+    assert len(calls) > 20 and [call for call in calls if "observed=True" not in call] == []
 
 
 @pytest.mark.claim("within each sector, the number of a school's students in the data is nearly uncorrelated with its mean.")

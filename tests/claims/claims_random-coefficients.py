@@ -1,6 +1,7 @@
 """Claims of the page on random coefficients."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from scipy import stats
 
 import mlm
 from conftest import ROOT
-from course import fit, hsb
+from course import fit, hsb, variance_errors
 
 FORMULA, SLOPE = "mathach ~ ses_cwc", "~ ses_cwc"
 
@@ -44,6 +45,20 @@ def test_twice_the_schools_leave_the_range_and_narrow_the_interval():
     assert more.cov_re.iloc[1, 1] == pytest.approx(model().cov_re.iloc[1, 1], rel=0.02)  # REML allows for one mean in 320
     for few, many in ((model().bse_fe, more.bse_fe), (model().bse_re, more.bse_re)):
         assert many.iloc[-1] / few.iloc[-1] == pytest.approx(1 / np.sqrt(2), rel=0.02)
+
+
+@pytest.mark.claim("twice as many schools would divide the standard error of $\\hat\\tau_{11}$ by about $\\sqrt 2$, and twice as many students in each by about as much or more",
+                   "(For $\\tau_{00}$ it is more schools: their means are well known already.)")
+def test_more_schools_or_more_students_make_the_slope_variance_known():
+    now, schools, students = (variance_errors(model(), *times) for times in ((1, 1), (2, 1), (1, 2)))
+    assert now[2] == pytest.approx(model().bse_re.iloc[2], rel=0.03)  # expected against observed information
+    assert now[2] / schools[2] == pytest.approx(np.sqrt(2), rel=1e-6)
+    for limit in mlm.variance_intervals(model()).loc["sd ses_cwc", ["lower", "upper"]]:
+        tau = model().tau.copy()
+        tau[1, 1] = limit**2
+        there = SimpleNamespace(tau=tau, scale=model().scale)
+        assert variance_errors(there)[2] / variance_errors(there, students=2)[2] > 0.98 * np.sqrt(2)
+    assert now[2] / students[2] > np.sqrt(2) and now[0] / students[0] < 1.1
 
 
 @pytest.mark.claim("Single slopes are hardly known even where their variance is clear.",

@@ -53,6 +53,15 @@ def drawn(draws=20):
     return np.array(found).swapaxes(0, 1)
 
 
+@pytest.mark.claim("Of the outcome nothing more is assumed: its shape is what the residuals and the predictors make of it.",
+                   "nothing is assumed about SES, and about achievement only what follows from these residuals.")
+def test_residuals_and_predictors_make_the_outcome():
+    drawn = mlm.simulate(model(), 100, seed=1)
+    assert np.abs(stats.kurtosis(drawn)).max() < 0.3  # SES accounts for little: nearly normal
+    rng, far = np.random.default_rng(1), 20 * (hsb()["ses_cwc"] > 0)  # a predictor that accounts for much
+    assert stats.kurtosis(far + rng.normal(0, model().scale**0.5, len(far))) < -1
+
+
 @pytest.mark.claim("Random effects describe schools by a distribution: two means, two variances, one covariance.",
                    "Two means, two variances and one covariance.",
                    "The parameters are the means, variances and covariance. Random effects are predicted, given these.")

@@ -1,5 +1,6 @@
 """When the software is wrong."""
 
+import json
 import warnings
 
 import numpy as np
@@ -8,6 +9,7 @@ import statsmodels.formula.api as smf
 from statsmodels.regression.mixed_linear_model import MixedLMParams
 
 import mlm
+from conftest import ROOT
 from course import fit, hsb
 from mlm.likelihood import certify, deviance
 from mlm.simulation import draw
@@ -53,6 +55,31 @@ def test_the_slope_vanishes_at_the_summit_and_not_beside_it():
         return max(abs(height(model, at + h) - height(model, at - h)) / 2e-4 for h in steps)
 
     assert slope(factor) < 1e-2 and slope(factor * 1.5) > 10
+
+
+@pytest.mark.claim("The left one leads away from both summits.",
+                   "steps across zero and past the summit on the other side")
+def test_the_reported_slope_leads_away_beyond_the_left_summit_only():
+    model, top = stock(), np.linalg.cholesky(best().cov_re / best().scale)
+
+    def score(last):
+        factor = np.array([top[0, 0], top[1, 0], last])
+        return model.score(MixedLMParams.from_packed(factor, 2, 2, use_sqrt=True, has_fe=False), profile_fe=True)[-1]
+
+    assert 0.1 < top[1, 1] < 0.2 and score(0.3) < 0 and score(-0.3) < 0  # to the left: away from both
+    assert score(-0.1) > 0 and score(-0.05) > 0  # to the right: over zero to the other summit
+
+
+@pytest.mark.claim("By ML, with `REML = FALSE`, lme4 gives the log-likelihood and the variances of `mlm.mixedlm` in the first table.",
+                   "shows lme4's own output for this model by REML")
+def test_lme4_agrees_by_the_same_method_only():
+    lme4 = json.loads((ROOT / "tests/reference/mixed.json").read_text("utf-8"))["slope_cwc"]
+    kept = lme4["ml"]
+    assert best().llf == pytest.approx(kept["log_likelihood"], abs=1e-5)
+    assert best().cov_re.to_numpy() == pytest.approx(np.array(kept["random"]["tau"]), abs=1e-4)
+    assert lme4["reml"]["log_likelihood"] < best().llf - 1
+    printed = (ROOT / "chapters/r/random-coefficients.txt").read_text("utf-8")
+    assert "fit by REML" in printed and f"{-2 * lme4['reml']['log_likelihood']:.1f}" in printed
 
 
 @pytest.mark.claim("Because the search runs over a square root of $\\tau_{00}$")
