@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH PYTHONDONTWRITEBYTECODE  # without kept bytecode each process, and there are many, compiles all that it imports
 
 .DEFAULT_GOAL := help
-.PHONY: help env site strict slides notebooks push-notebooks pdf handout public changed lint test check binder-check golden audit serve bench reference bayes lock fresh clean fresh-machine engines advisories
+.PHONY: help env site strict slides notebooks push-notebooks pdf handout public changed lint test check binder-check golden audit serve bench reference bayes lock fresh clean fresh-machine twice mutations engines advisories
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-15s%s\n", $$1, $$2 }'
@@ -72,6 +72,12 @@ binder-check: env ## do what a launch in Binder does, in an empty environment, a
 
 fresh-machine: env ## build a small book in other folders, languages, limits and hands; each must give the same site
 	@"$(BIN)/python" tests/machines.py
+
+twice: env ## publish this commit twice from nothing, in two folders on two days; each must be the same bytes (faketime, TeX)
+	@"$(BIN)/python" tests/twice.py
+
+mutations: site ## make 60 changes of 20 kinds in a copy, one at a time, and list those that no test notices (half an hour)
+	@"$(BIN)/python" tests/mutations.py
 
 engines: site ## use the site in Firefox and WebKit: keys, pointer, search, slides, drawers (needs both)
 	@"$(BIN)/python" tests/engines.py

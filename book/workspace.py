@@ -47,6 +47,7 @@ PDFS = BUILT / "pdf"
 FRONT = ROOT / "book" / "front"
 DECK = ROOT / "slides" / "deck.md"
 WHEEL = "mlm_course-{}-py3-none-any.whl".format(yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["version"])
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))  # what a fork changes: the course's name, its repository
 NOTEBOOKS_BRANCH = "notebooks"  # of the repository: the chapters as notebooks, for Colab, which opens nothing else
 
 
@@ -194,7 +195,6 @@ def execute(paths: list[Path]) -> None:
 
     Sphinx runs chapters that failed here once more and reports them with the cell.
     """
-    settings = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     logger = logging.getLogger("chapters")
     logger.setLevel(logging.INFO)  # a line when a chapter starts and when it is done
     use_plain_kernels(CACHE.with_name("ipython"))
@@ -214,7 +214,7 @@ def execute(paths: list[Path]) -> None:
     if stale:
         print(f"Running {len(stale)} chapters: {', '.join(sorted(Path(r.uri).stem for r in stale))}", flush=True)
         load_executor("local-parallel", cache=cache, logger=logger).run_and_cache(
-            filter_pks=[record.pk for record in stale], timeout=settings["execute"]["timeout"])
+            filter_pks=[record.pk for record in stale], timeout=CONFIG["execute"]["timeout"])
     if not (CACHE / "global.db").exists():
         sys.exit("_build/work was removed while the chapters ran. _build/html is unchanged; run the same command again.")
     failed = {record.uri for record in cache.list_unexecuted(filter_uris=[record.uri for record in stale])}

@@ -1,5 +1,6 @@
 """A small book with the course's own configuration and build, in a folder of its own: for tests of builds."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -43,7 +44,8 @@ def write_toc(folder: Path, *names: str) -> None:
 
 
 def start(folder: Path, *arguments: str, **settings) -> subprocess.Popen:
-    """Begin a build, or what else Python is to run."""
+    """Begin a build, or what else Python is to run; without the path to the course's own helper package, which `make` doesn't set either."""
+    settings["env"] = {name: value for name, value in settings.get("env", os.environ).items() if name != "PYTHONPATH"}
     return subprocess.Popen([sys.executable, *(arguments or ("-m", "book.steps.build"))], cwd=folder, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, **settings)
 

@@ -3,16 +3,16 @@
 import io
 from pathlib import Path
 
-from book.steps.notebooks import README, address, course_files, plain_text, quoted, to_notebook, write_archive
+from book.steps.notebooks import README, course_files, plain_text, quoted, to_notebook, write_archive
 from book.steps.questions import Question, examination, moodle, qti, self_checks
 from book.steps.worksheets import without_solutions, worksheet
-from book.workspace import ROOT, chapters
+from book.workspace import CONFIG, ROOT, chapters
 
 FOR_CLASS = README.replace("everything to run at home", "for a class, without solutions") + """
 `worksheets` has a sheet for each chapter: its predictions, exercises and questions, with space for answers.
 Its first cell runs the chapter, so that everything the exercises speak of is there. A sheet can also be printed.
 """
-FOR_INSTRUCTORS = """# Introduction to Multilevel Modeling: for instructors
+FOR_INSTRUCTORS = f"""# {CONFIG['title']}: for instructors
 
 - `answers`: the worksheets of multilevel-class.zip with solutions. Unpack both archives in one place to run them.
 - `questions/self-checks.moodle.xml`, `questions/examination.moodle.xml`: for Moodle (Question bank, Import, Moodle XML).
@@ -43,7 +43,7 @@ def banks() -> tuple[dict[str, list[Question]], dict[str, list[Question]]]:
                                                      for option in question.options], plain(question.answer, name))
 
     found = [], []
-    for chapter in [*chapters(), ROOT / "chapters/instructors.md"]:  # the last has no code
+    for chapter in [*chapters(), *(ROOT / "chapters").glob("instructors.md")]:  # the last has no code
         text = chapter.read_text("utf-8")
         title = text.split("\n# ", 1)[1].partition("\n")[0]
         for bank, questions in zip(found, (self_checks(text), examination(text))):
@@ -67,7 +67,7 @@ def question_files() -> dict[str, str | bytes]:
 def pack(for_class: Path, for_instructors: Path) -> None:
     """Write both archives."""
     worksheets = {f"worksheets/{name}.ipynb": text for name, text in sheets(answers=False).items()}
-    write_archive(course_files(address(), without_solutions) | worksheets | {"README.md": FOR_CLASS}, for_class)
+    write_archive(course_files(CONFIG["repository"]["url"], without_solutions) | worksheets | {"README.md": FOR_CLASS}, for_class)
     answers = {f"answers/{name}.ipynb": text for name, text in sheets(answers=True).items()}
     write_archive(answers | question_files() | {"README.md": FOR_INSTRUCTORS, "LICENSE-TEXT": (ROOT / "LICENSE-TEXT").read_text("utf-8")},
                   for_instructors)

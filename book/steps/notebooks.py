@@ -15,15 +15,14 @@ from typing import BinaryIO
 
 import jupytext
 import nbformat
-import yaml
 from sphinx.locale import admonitionlabels
 
 from book import template
 from book.outputs import glued_values, read_executed, set_numbers
-from book.workspace import NOTEBOOKS_BRANCH, ROOT, chapters
+from book.workspace import CONFIG, NOTEBOOKS_BRANCH, ROOT, chapters
 
 FOLDER = "multilevel-modeling"
-README = """# Introduction to Multilevel Modeling: everything to run at home
+README = f"""# {CONFIG['title']}: everything to run at home
 
     python3 -m venv course-env
     source course-env/bin/activate        # Windows: course-env\\Scripts\\activate
@@ -108,7 +107,8 @@ def course_files(address: str, change: Callable[[str], str] = str) -> dict[str, 
     for chapter in chapters():
         text = change(chapter.read_text("utf-8"))
         files[f"chapters/{chapter.stem}.ipynb"] = to_notebook(text, values[chapter.stem], titles, address)
-    files[f"chapters/{template.NAME}"] = alone(template.template(), address)
+    if template.CHAPTER.exists():  # a fork may do without it
+        files[f"chapters/{template.NAME}"] = alone(template.template(), address)
     for path in [*(ROOT / "chapters/mlm").glob("*.py"), *(ROOT / "chapters/r").glob("*"), *(ROOT / "data").glob("*.csv"),
                  *(ROOT / "chapters/bambi").glob("*.*"), ROOT / "data/README.md", ROOT / "LICENSE", ROOT / "LICENSE-TEXT"]:
         files[path.relative_to(ROOT).as_posix()] = path.read_text("utf-8")
@@ -125,11 +125,6 @@ def write_archive(files: dict[str, str | bytes], target: Path | BinaryIO, folder
             archive.writestr(entry, files[name])
 
 
-def address() -> str:
-    """The repository that _config.yml names, or nothing."""
-    return yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["repository"]["url"]
-
-
 def pack(target: Path) -> None:
     """Write the archive of the course."""
-    write_archive(course_files(address()), target)
+    write_archive(course_files(CONFIG["repository"]["url"]), target)

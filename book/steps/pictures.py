@@ -8,9 +8,8 @@ import textwrap
 from pathlib import Path
 
 import matplotlib
-import yaml
 
-from book.workspace import PICTURES, ROOT
+from book.workspace import CONFIG, PICTURES, ROOT
 
 sys.path.insert(0, str(ROOT / "chapters"))
 matplotlib.use("agg")
@@ -44,7 +43,7 @@ def shrinkage(ax, schools: pd.DataFrame, size: float) -> None:
 
 def draw(folder: Path) -> None:
     """Write the pictures."""
-    title = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["title"]
+    title = CONFIG["title"]
     mlm.use_course_style()
     schools = school_slopes()
     figure, ax = plt.subplots(figsize=(6.2, 3.6))

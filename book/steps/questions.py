@@ -17,9 +17,10 @@ from text2qti.config import Config
 from text2qti.qti import QTI
 from text2qti.quiz import Quiz
 
+from book.workspace import CONFIG
+
 SELF_CHECK = re.compile(r"^(:{3,})\{self-check\}\n(.*?)^\1$", re.M | re.S)
 EXAM = re.compile(r"^\*\*\d+\.\*\* (.*?)\n\n:::\{dropdown\} Answer\n(.*?)\n:::$", re.M | re.S)
-COURSE = "Introduction to Multilevel Modeling"
 
 
 class Option(NamedTuple):
@@ -81,7 +82,7 @@ def moodle(banks: dict[str, list[Question]]) -> str:
 
     for category, questions in banks.items():
         element = ElementTree.SubElement(quiz, "question", type="category")
-        add(element, "category", f"$course$/top/{COURSE}/{category.replace('/', '//')}")
+        add(element, "category", f"$course$/top/{CONFIG['title']}/{category.replace('/', '//')}")
         for number, question in enumerate(questions, 1):
             element = ElementTree.SubElement(quiz, "question", type="multichoice" if question.options else "essay")
             add(element, "name", f"{category}, {number}")

@@ -23,7 +23,7 @@ from pygments.lexers import PythonLexer
 
 from book.outputs import glued_values, read_executed, set_numbers
 from book.steps.styles import shorten
-from book.workspace import DECK, FRONT
+from book.workspace import CONFIG, DECK, FRONT
 
 PARTS = {
     "reveal.js/dist/reveal.css": "reveal.css",
@@ -44,7 +44,7 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="description" content="Slides on two-level models in Python, after Sven Rieger (2023).">
-<title>Slides: Introduction to Multilevel Modeling</title>
+<title>Slides: {title}</title>
 <link rel="icon" href="favicon.svg">
 <link rel="stylesheet" href="reset.css">
 <link rel="stylesheet" href="reveal.css">
@@ -163,7 +163,7 @@ def write_deck(folder: Path, book: str | None = None, deck: Path = DECK) -> int:
         slides.append(slide_html(cells, number, values, markdown, figures, book))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (folder / "index.html").write_text(markdown.with_formulas(PAGE.format(slides="\n".join(slides))), encoding="utf-8")
+    (folder / "index.html").write_text(markdown.with_formulas(PAGE.format(title=CONFIG["title"], slides="\n".join(slides))), encoding="utf-8")
     for name, picture in figures.items():
         (folder / name).write_text(shorten(picture), encoding="utf-8")
     for source in (deck.with_name("deck.css"), deck.with_name("deck.js"), FRONT / "assets/favicon.svg"):

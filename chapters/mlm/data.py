@@ -101,7 +101,7 @@ def load_sleepstudy(path=None):
 def _content(path, sha256, rows, columns):
     """The bytes of a data file of the course's, which has that check sum."""
     path = Path(path)
-    remedy = f"Restore it with `git checkout data/{path.name}` or download the course again."
+    remedy = f"Restore it with `git checkout data/{path.name}` or download the course again; read data of your own with pandas.read_csv."
     if not path.is_file():
         raise FileNotFoundError(f"The data file {path.name} is not in {path.parent}. {remedy}")
     content = path.read_bytes().replace(b"\r\n", b"\n")  # Git on Windows may have changed the ends of lines
