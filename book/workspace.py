@@ -41,6 +41,8 @@ BUILT = ROOT / "_build"
 SITE = BUILT / "html"
 SITE_KEY = BUILT / "site-key"  # of the site that is published
 WORK = BUILT / "work"
+PAGES = WORK / "_build" / "html"  # as Sphinx writes them
+PAGE_KEYS = WORK / "page-keys.json"
 CACHE = WORK / "_build" / ".jupyter_cache"
 PICTURES = BUILT / "pictures"
 PDFS = BUILT / "pdf"
@@ -117,16 +119,16 @@ def read_pages() -> Iterator[Path]:
 
     What it reads counts only if the build comes to its end: after a fault, warnings are to be reported again.
     """
-    doctrees, kept_keys = WORK / "_build" / ".doctrees", WORK / "page-keys.json"
-    kept, keys = json.loads(kept_keys.read_text()) if kept_keys.exists() else {}, page_keys()
-    kept_keys.unlink(missing_ok=True)
+    doctrees = WORK / "_build" / ".doctrees"
+    kept, keys = json.loads(PAGE_KEYS.read_text()) if PAGE_KEYS.exists() else {}, page_keys()
+    PAGE_KEYS.unlink(missing_ok=True)
     if kept.get("") != keys[""]:
         shutil.rmtree(doctrees, ignore_errors=True)
     for name in keys:
         if kept.get(name) != keys[name]:  # also one with an older time stamp, which Sphinx would pass over
             (doctrees / f"{name}.doctree").unlink(missing_ok=True)
     yield doctrees
-    kept_keys.write_text(json.dumps(keys))
+    PAGE_KEYS.write_text(json.dumps(keys))
 
 
 def end_with_parent() -> None:
@@ -238,8 +240,8 @@ def draw_pictures() -> None:
 
 # ------------------------------------------------------------------------- Sphinx
 
-def run_sphinx(builder: str, out: Path, doctrees: Path, **settings) -> bool:
-    """Let Sphinx write every page anew, strictly; whether it had nothing to complain of.
+def run_sphinx(builder: str, out: Path, doctrees: Path, only: list[Path] | None = None, **settings) -> bool:
+    """Let Sphinx write every page anew, or `only` some, strictly; whether it had nothing to complain of.
 
     Not by `jupyter-book build`: that writes only pages whose own text has changed, so that menus and
     numbers quoted from other pages would be old, and it breaks down over a second LaTeX document.
@@ -252,6 +254,6 @@ def run_sphinx(builder: str, out: Path, doctrees: Path, **settings) -> bool:
     with patch_docutils(), docutils_namespace():
         app = Sphinx(ROOT, None, out, doctrees, builder, confoverrides=settings, status=None, warningiserror=True, keep_going=True)
         # The search has texts of its own: book/steps/search.py.
-        app.builder.index_page = app.builder.dump_search_index = lambda *page: None
-        app.build(force_all=True)
+        app.builder.index_page = app.builder.dump_search_index = app.builder.load_indexer = lambda *page: None
+        app.build(force_all=only is None, filenames=only and list(map(str, only)))
     return app.statuscode == 0

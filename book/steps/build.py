@@ -19,10 +19,10 @@ from pathlib import Path
 
 from book.software import write_software
 from book.steps import classroom, notebooks, slides, wheel
-from book.steps.finish import finish_pages
+from book.steps.finish import finish_pages, show_page
 from book.steps.policy import write_policy
-from book.workspace import (BUILT, DECK, PDFS, PICTURES, ROOT, SITE, SITE_KEY, WORK, course_notebooks, execute,
-                            pdf_key, prepare, read_pages, run_sphinx, site_key, turn)
+from book.workspace import (BUILT, DECK, PAGES, PDFS, PICTURES, ROOT, SITE, SITE_KEY, WORK, chapters, course_notebooks,
+                            execute, pdf_key, prepare, read_pages, run_sphinx, site_key, turn)
 
 
 def add_extras(site: Path) -> None:
@@ -73,22 +73,37 @@ def build() -> None:
         return
     prepare()
     execute(course_notebooks())
-    pages, fresh = WORK / "_build" / "html", SITE.with_name("html.new")
-    for folder in (pages, fresh):  # pages that no longer exist among them
+    fresh = SITE.with_name("html.new")
+    for folder in (PAGES, fresh):  # pages that no longer exist among them
         shutil.rmtree(folder, ignore_errors=True)
     fresh.mkdir()
     with ProcessPoolExecutor(1) as beside, read_pages() as doctrees:
         extras = beside.submit(add_extras, fresh)
-        if not run_sphinx("html", pages, doctrees):
+        if not run_sphinx("html", PAGES, doctrees):
             sys.exit(f"\nThe book was not built; what is wrong stands above. {SITE.relative_to(ROOT)} is unchanged.")
         extras.result()
-    shutil.copytree(pages, fresh, ignore=shutil.ignore_patterns(".buildinfo", ".doctrees"), dirs_exist_ok=True)
+    shutil.copytree(PAGES, fresh, ignore=shutil.ignore_patterns(".buildinfo", ".doctrees"), dirs_exist_ok=True)
     finish_pages(fresh)
     write_policy(fresh)
     SITE_KEY.unlink(missing_ok=True)  # it is never that of another site, even if all ends here
     publish(fresh, SITE)
     SITE_KEY.write_text(key)
     print(f"Built in {time.monotonic() - started:.0f} s. Open {SITE.relative_to(ROOT) / 'index.html'} or run `make serve`.")
+
+
+def show(names: list[str]) -> None:
+    """Show edited pages at once, on the site that is there; the build that follows makes all of it anew."""
+    texts = [ROOT / f"{name}.md" for name in names]
+    with turn():
+        prepare()
+        execute([path for path in chapters() if path in texts])
+        with read_pages() as doctrees:
+            if not run_sphinx("html", PAGES, doctrees, only=texts):
+                sys.exit(1)
+        SITE_KEY.unlink(missing_ok=True)  # from here on it is the site of no sources
+        for name in names:
+            show_page(f"{name}.html", PAGES, SITE)
+    SITE_KEY.write_text("")  # `make serve` looks at it
 
 
 def build_slides() -> None:

@@ -7,13 +7,14 @@ told is told to Sphinx, in book/extensions; here is what only the finished pages
 
 import html
 import re
+import shutil
 from pathlib import Path
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from book.steps import readable
 from book.steps.search import definitions, write_search
-from book.steps.styles import join_styles, remove_unused, shorten_pictures, strip_scripts
+from book.steps.styles import TARGETS, join_styles, remove_unused, shorten_pictures, strip_scripts
 
 # Before the first paint: the reader's theme, so that a dark page doesn't flash white, and whether
 # scripts run, so that what they will fold is folded from the start.
@@ -144,6 +145,28 @@ def place_pictures(page: LexborHTMLParser, folder: Path) -> None:
                                                f'height="{height}">{picture.html}'))
 
 
+def improve(name: str, page: LexborHTMLParser, site: Path) -> None:
+    """All that a page gets by itself, but for its head."""
+    leave_out_missing(page, site)
+    mend(page)
+    for step in (readable.add_alphabet, readable.name_drawers, readable.fold, readable.stack_tables, readable.break_names):
+        step(page)
+    place_pictures(page, (site / name).parent)
+
+
+def show_page(name: str, built: Path, site: Path) -> None:
+    """Put a page of those that Sphinx has built into a finished site, with its pictures, and without cards of what it refers to."""
+    page = LexborHTMLParser((built / name).read_text("utf-8"))
+    for picture in page.css("img[src*='_images/']"):
+        path = Path("_images", Path(picture.attrs["src"]).name)
+        shutil.copyfile(built / path, site / path)
+    improve(name, page, site)
+    lighten_head(page, "../" * name.count("/"), TARGETS)
+    new = (site / name).with_suffix(".new")
+    new.write_text(page.html + "\n", "utf-8")
+    new.replace(site / name)
+
+
 def finish_pages(site: Path) -> None:
     """Finish the pages of a built site, in place.
 
@@ -161,11 +184,7 @@ def finish_pages(site: Path) -> None:
     write_search(site, pages)
     add_cards(pages)
     for name, page in pages.items():
-        leave_out_missing(page, site)
-        mend(page)
-        for improve in (readable.add_alphabet, readable.name_drawers, readable.fold, readable.stack_tables, readable.break_names):
-            improve(page)
-        place_pictures(page, (site / name).parent)
+        improve(name, page, site)
         (site / name).write_text(page.html, "utf-8")  # which rules are of use is read from the files
     styles = join_styles(site, pages)
     for name, page in pages.items():

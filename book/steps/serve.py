@@ -1,28 +1,48 @@
-"""Show the site while you write: it is built after each edit, and the browser loads it again.
+"""Show the site while you write: an edited page at once, then, as after any other edit, the site built anew.
 
     python -m book.steps.serve 8000
+
+The browser loads the page again by itself.
 """
 
+import importlib
+import multiprocessing
+import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 from livereload import Server
 
-from book.workspace import ROOT, SITE, SITE_KEY, site_key
+from book.steps.build import show
+from book.workspace import CONFIG, PAGE_KEYS, ROOT, SITE, SITE_KEY, page_keys, site_key
+
+FORK = multiprocessing.get_context("fork")  # what is imported here need not be imported for each edit
 
 
-def build_after_each_edit() -> None:
-    """Build whenever the contents of the sources have changed; what fails is told and tried again after the next edit."""
-    built = None
-    while True:
-        key = site_key()
-        if key != built:
-            subprocess.run([sys.executable, "-m", "book.steps.build"], cwd=ROOT)
-            built = key
-        time.sleep(0.5)
+def serve(port: int) -> None:
+    """Serve the site; a page that is open is loaded again whenever the site has become another."""
+    server = Server()
+    server.watch(str(SITE_KEY))  # written when a new page or a new site is in place
+    server.serve(root=str(SITE), port=port)
+
+
+def quietly(names: list[str]) -> None:
+    """Show edited pages; what is wrong with them, the build tells."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    show(names)
+
+
+def show_at_once(before: dict[str, str], now: dict[str, str]) -> None:
+    """Show the pages whose texts have changed, if nothing else has."""
+    changed = [name for name in now if before.get(name) != now[name]]
+    if changed and "" not in changed and before.keys() == now.keys() and PAGE_KEYS.exists():
+        page = FORK.Process(target=quietly, args=[changed])
+        page.start()
+        page.join()
 
 
 def main(port: int) -> None:
@@ -32,10 +52,17 @@ def main(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError:
             sys.exit(f"Port {port} is in use: call `make serve PORT={port + 1}`.")
-    threading.Thread(target=build_after_each_edit, daemon=True).start()
-    server = Server()
-    server.watch(str(SITE_KEY))  # written when a new site is in place
-    server.serve(root=str(SITE), port=port)
+    FORK.Process(target=serve, args=[port], daemon=True).start()
+    for extension in CONFIG["sphinx"]["config"]["extensions"]:
+        importlib.import_module(extension)
+    built, texts = None, {}
+    while True:
+        key, now = site_key(), page_keys()
+        if key != built:
+            show_at_once(texts, now)
+            subprocess.run([sys.executable, "-m", "book.steps.build"], cwd=ROOT)
+            built, texts = key, now
+        time.sleep(0.3)
 
 
 if __name__ == "__main__":
