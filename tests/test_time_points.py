@@ -141,6 +141,15 @@ def test_a_variance_for_each_person_is_nlmes():
     assert float(re.search(r"Log-restricted-likelihood: (\S+)", text)[1]) == pytest.approx(-deviance / 2, abs=1e-3)
     rows = re.findall(r"^(?:\(Intercept\)|day) +(\S+) +(\S+) 125 ", text, re.M)
     np.testing.assert_allclose(np.array(rows, float).T, [g, se], rtol=1e-3)
+    sd = [abs(x[0]), np.hypot(x[1], x[2])]
+    printed = re.search(r"^\(Intercept\) +(\S+) \(Intr\)\nday +(\S+) +(\S+) *\nResidual +(\S+)", text, re.M).groups()
+    intercept, slope, correlation, residual = (float(value) for value in printed)
+    assert [intercept, slope] == pytest.approx(sd, rel=2e-3) and correlation == pytest.approx(x[1] * np.sign(x[0]) / sd[1], abs=2e-3)
+    block = text.split("Parameter estimates:")[1].split("Number of")[0]
+    ratios = {label: float(value) for labels, values in zip(*[iter(block.strip("\n").splitlines())] * 2)
+              for label, value in zip(labels.split(), values.split())}
+    assert list(ratios) == list(page()["fit"].design.labels)
+    np.testing.assert_allclose(residual * np.array(list(ratios.values())), np.exp(x[3:21]), rtol=1e-2)
     person = list(page()["fit"].design.labels).index("335")
     line = [float(value) for value in re.search(r"^335 +(\S+) +(\S+)$", text, re.M).groups()]
     np.testing.assert_allclose(line, g + effects[person], rtol=2e-3)
