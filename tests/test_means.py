@@ -54,6 +54,16 @@ def test_terms_are_tested_as_by_lmertest(fits, reference, model):
     np.testing.assert_allclose(ours.p, theirs["p"], rtol=1e-4)
 
 
+def test_a_factor_is_compared_where_the_number_it_interacts_with_is_zero(data):
+    """And by its marginal means at the number's mean, wherever its zero is: `joint_tests` says so."""
+    moved, centered = (mlm.mixedlm("mathach ~ ses * quarter", data.assign(ses=data["ses"] + shift), "schid") for shift in (3, -data["ses"].mean()))
+    at_three = mlm.joint_tests(mlm.mixedlm("mathach ~ ses * quarter", data, "schid"), [
+        f"quarter[T.{label}] - 3 * ses:quarter[T.{label}]" for label in data["quarter"].cat.categories[1:]])
+    assert mlm.joint_tests(moved).loc["quarter", "F"] == pytest.approx(at_three.loc["joint", "F"], rel=1e-6)  # where ses + 3 is 0
+    np.testing.assert_allclose(mlm.marginal_means(moved, "quarter"), mlm.marginal_means(centered, "quarter"), rtol=1e-6)
+    assert abs(mlm.joint_tests(moved).loc["quarter", "F"] / mlm.joint_tests(centered).loc["quarter", "F"] - 1) > 0.2
+
+
 @pytest.mark.parametrize("coding", ["C({}, Sum)", "C({}, Helmert)", "C({}, Treatment('large'))", "C({}, Poly)"])
 def test_terms_do_not_depend_on_coding(data, fits, coding):
     quarter = coding.format("quarter")

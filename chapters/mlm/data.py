@@ -64,7 +64,7 @@ def load_hsb(path=None, labels=False):
 
 
 def load_sleepstudy(path=None):
-    """Load reaction times of 18 persons on ten days with little sleep (Belenky et al., 2003).
+    """Load reaction times of 18 persons on ten days, the last seven after short nights (Belenky et al., 2003).
 
     Parameters
     ----------

@@ -103,7 +103,9 @@ def joint_tests(fit, contrasts=None):
     A term's hypothesis is that of type III, as lmerTest's ``anova`` tests it: a factor's marginal
     means, averaged over the levels of the factors it interacts with in equal parts, do not differ.
     It does not depend on how factors are coded or which level is the reference. For a numeric
-    predictor in an interaction with another one it is the effect where the other is 0.
+    predictor in an interaction with another one it is the effect where the other is 0. A factor
+    that interacts with a number is compared where the number is 0, and not at its mean as by
+    `marginal_means`: center it.
 
     The estimates are rotated into uncorrelated ones; F is the mean of their squared t values, and
     its denominator's degrees of freedom make its expectation that of an F variable (Fai &

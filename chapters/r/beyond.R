@@ -15,4 +15,11 @@ print(summary(fit), correlation = FALSE)
 fit <- lmer(attain ~ 1 + (1 | primary) + (1 | secondary), data = scottish, REML = FALSE)
 print(summary(fit), correlation = FALSE)
 
+# ---- crossed-profile ----
+confint(fit, parm = 1:2, oldNames = FALSE, quiet = TRUE)
+deviance_at <- update(fit, devFunOnly = TRUE)  # of two SDs, each in units of the residual's
+equal <- optimize(function(ratio) deviance_at(c(ratio, ratio)), c(0, 1))
+ratio <- equal$objective - deviance(fit)
+c(likelihood_ratio = ratio, p = pchisq(ratio, 1, lower.tail = FALSE))
+
 # ---- end ----

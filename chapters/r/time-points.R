@@ -26,4 +26,17 @@ ar1
 summary(ar1)$tTable
 anova(alone, ar1)
 
+# ---- time-points-scatter ----
+own <- update(alone, weights = varIdent(form = ~ 1 | Subject))
+both <- update(own, correlation = corAR1(form = ~ day | Subject))
+own
+coef(own)["335", ]
+summary(own)$tTable
+anova(alone, own, both)
+both$modelStruct$corStruct
+summary(update(own, fixed = Reaction ~ day + I(day^2)))$tTable
+
+# ---- time-points-without ----
+update(ar1, data = subset(restricted, !Subject %in% c(308, 332)))
+
 # ---- end ----

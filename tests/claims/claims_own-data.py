@@ -166,7 +166,7 @@ def test_gaps_that_depend_on_predictors_only_cost_precision():
     assert means.loc["whole groups, by W", "se_w"] > 1.1 * means.loc["nothing is missing", "se_w"]
 
 
-@pytest.mark.claim("Only if the model has what the gaps depend on", "The last three are wrong")
+@pytest.mark.claim("Only if what the gaps depend on is among the model's *predictors*.", "The last three are wrong")
 def test_gaps_that_depend_on_the_outcome_mislead():
     means, errors = situations()
     off = ((means - pd.Series(TRUTH_OF_SITUATIONS)) / errors)[list(TRUTH_OF_SITUATIONS)]

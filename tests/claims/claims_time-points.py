@@ -11,7 +11,7 @@ import mlm
 
 X = np.column_stack([np.ones(8), np.arange(8)])
 NOT_COMPUTED = {
-    "these 18 had no control group; in the file, days of practice and days of short nights are the same days":
+    "the study's groups with longer nights are not in the file; in it, days of practice and days of short nights are the same days":
         "what the file doesn't have",
 }
 
@@ -45,6 +45,22 @@ def residuals(model, y, persons=18):
         V = X @ T @ X.T + row[5] * np.eye(8)
         left.append(row[5] * (column.reshape(persons, 8) - X @ row[:2]) @ np.linalg.inv(V))
     return np.array(left)
+
+
+@lru_cache
+def scatter():
+    """SD of each person's days around the person's own line, with 6 degrees of freedom."""
+    left = days()["Reaction"].to_numpy().reshape(18, 8) - own().to_numpy() @ X.T
+    return pd.Series(np.sqrt((left**2).sum(axis=1) / 6), own().index)
+
+
+@lru_cache
+def uneven(seed, draws=2000):
+    """Studies of independent days in which each person has the scatter found, and the model's estimates from them."""
+    rng = np.random.default_rng(seed)
+    lines = rng.multivariate_normal(fit().fe_params, fit().cov_re, (draws, 18)) @ X.T
+    y = (lines + scatter().to_numpy()[:, None] * rng.normal(size=lines.shape)).reshape(draws, -1).T
+    return y, mlm.refit(fit(), y)
 
 
 @lru_cache
@@ -91,14 +107,16 @@ def test_the_own_slopes_spread_by_tau11_and_sampling_error():
     assert own()["day"].var() == pytest.approx(fit().cov_re.iloc[1, 1] + fit().scale / 42, rel=1e-8)
 
 
-@pytest.mark.claim("The own line says so, with a standard error almost as large as its slope.", "Person 335 is the only one whose own line falls.",
+@pytest.mark.claim("The model says that 335 didn't get faster.", "whether faster or slower, this model can't say", "Person 335 is the only one whose own line falls.",
                    "Eight days make an uncertain slope, and the other persons say which slopes are likely.",
-                   "A person's line is the model's best guess from that person's days and everybody else's; its interval says how little eight days tell.")
+                   "A person's line is the model's best guess from that person's days and everybody else's; its interval says how little eight days tell, if everybody's days scatter alike.")
 def test_person_335_may_have_got_faster_or_slower():
     assert own().index[own()["day"] < 0].tolist() == ["335"]
     rows = days()[days()["Subject"] == "335"]
-    error = stats.linregress(rows["day"], rows["Reaction"]).stderr
-    assert np.sqrt(fit().scale / 42) < -own().loc["335", "day"] < 1.2 * np.sqrt(fit().scale / 42) and error > 0
+    alone = stats.linregress(rows["day"], rows["Reaction"])
+    assert -own().loc["335", "day"] < 1.2 * np.sqrt(fit().scale / 42)  # by everybody's scatter
+    assert alone.stderr == pytest.approx(scatter()["335"] / np.sqrt(42)) and alone.pvalue < 0.01  # by 335's own
+    assert scatter()["335"] < np.sqrt(fit().scale) / 3
     effect = mlm.blups(fit()).loc[("335", "day")]
     slope = fit().fe_params["day"]
     assert own().loc["335", "day"] < slope + effect["estimate"] < slope
@@ -106,6 +124,27 @@ def test_person_335_may_have_got_faster_or_slower():
     reliability = mlm.reliability(fit())["day"]["335"]
     kept = effect["estimate"] / (own().loc["335", "day"] - slope)
     assert kept == pytest.approx(reliability, abs=0.05)  # the intercept's part in it
+
+
+@pytest.mark.claim("Persons differ in this more than chance allows.", "whose days scatter most")
+def test_persons_do_not_scatter_alike():
+    """Bartlett's statistic beside its simulated distribution, equal variances with 6 degrees of freedom each."""
+    def spread(squares):
+        return np.log(squares.mean(axis=-1)) - np.log(squares).mean(axis=-1)
+
+    chance = spread(np.random.default_rng(1).chisquare(6, size=(10_000, 18)))
+    assert chance.max() < spread(scatter().to_numpy() ** 2)
+    assert set(scatter().nlargest(2).index) == {"308", "332"}
+
+
+@pytest.mark.claim("between the same ends the curve could lie up to")
+def test_how_far_a_curve_may_lie_from_the_line():
+    curved = mlm.mixedlm("Reaction ~ day + I(day**2)", days(), "Subject", "~ day")
+    rows = mlm.satterthwaite(curved, ["7 * day + 49 * I(day ** 2)", "3.5 * day + 12.25 * I(day ** 2) - 0.5 * (7 * day + 49 * I(day ** 2))"])
+    assert rows["estimate"].iloc[0] == pytest.approx(7 * fit().fe_params["day"], rel=0.01)  # the ends are the line's
+    bend = mlm.satterthwaite(curved).loc["I(day ** 2)"]
+    assert rows[["lower", "upper"]].iloc[1].tolist() == pytest.approx([-(3.5**2) * bend["upper"], -(3.5**2) * bend["lower"]])
+    assert bend["lower"] < 0 < bend["upper"]
 
 
 @pytest.mark.claim("The model draws the slopes of 335 and 350, which lie far from the average, towards it by more than 3 ms a day")
@@ -139,7 +178,7 @@ def test_forecasts_of_held_out_days():
 
 @pytest.mark.claim("After lines have been fitted, independent days have a negative one.",
                    "The days may well be autocorrelated, since independent ones would give",
-                   "So the days of a person are not independent, and a correlation near 0 is what shows it.",
+                   "So a correlation near 0 is no sign of independence: days that are independent and scatter alike in all persons hardly ever give it.",
                    "Measure the correlation of residuals by what independent days would give, not by 0")
 @pytest.mark.parametrize("seed", range(2, 5))
 def test_independent_days_leave_negatively_correlated_residuals(seed):
@@ -151,12 +190,23 @@ def test_independent_days_leave_negatively_correlated_residuals(seed):
     assert beyond + 4 * np.sqrt(0.01 * 0.99 / len(chance)) < 0.025  # two-sided 5 %, with room for the simulation's error
 
 
+@pytest.mark.claim("No dot lies outside the dotted lines.", "independent days give {glue:text}`unequal_low`")
+@pytest.mark.parametrize("seed", range(3, 5))
+def test_with_unequal_scatter_independence_is_not_refuted(seed):
+    left, ours = residuals(fit(), uneven(seed)[0]), fit().resid.to_numpy().reshape(18, 8)
+    for lag in range(1, 6):
+        low, high = np.quantile(lag_correlation(left, lag), [0.025, 0.975])
+        assert low < lag_correlation(ours, lag) < high
+    beyond = (lag_correlation(left, 1) >= lag_correlation(ours)).mean()
+    assert abs(beyond - 0.06) < 4 * np.sqrt(0.06 * 0.94 / 2000)  # above the 2.5 % of one side, and near the page's
+
+
 def test_residuals_computed_for_many_responses_are_those_of_the_fit():
     y = days()["Reaction"].to_numpy()[:, None]
     np.testing.assert_allclose(residuals(fit(), y)[0].ravel(), fit().resid, atol=1e-4)
 
 
-@pytest.mark.claim("Without these two persons the correlation is", "The largest residuals are those of persons 308 and 332")
+@pytest.mark.claim("But without persons 308 and 332, whose largest residual is", "inside the range of")
 def test_without_two_persons_the_correlation_is_inside():
     standardized = (fit().resid / np.sqrt(fit().scale)).abs()
     assert set(days().loc[standardized.nlargest(3).index, "Subject"]) == {"308", "332"}
@@ -190,6 +240,14 @@ def test_rates_of_false_alarms_whatever_the_seed(seed):
     # exact for a t with 17 df, which the statistic is as long as no fit is singular
     assert abs((t > 1.96).mean() - 2 * stats.t.sf(1.96, 17)) < 4 * error
     assert (wrong > 1.96).mean() > 0.2
+
+
+@pytest.mark.claim("Nor is it where each person has a scatter of their own")
+@pytest.mark.parametrize("seed", range(3, 5))
+def test_the_t_test_bears_unequal_scatter(seed):
+    slopes = uneven(seed)[1]
+    t = ((slopes["day"] - fit().fe_params["day"]) / np.sqrt((slopes["day Var"] + slopes["Residual Var"] / 42) / 18)).abs()
+    assert abs((t > stats.t.ppf(0.975, 17)).mean() - 0.05) < 4 * np.sqrt(0.05 * 0.95 / 2000)
 
 
 def test_speed_has_smaller_outliers_and_the_same_conclusion():
