@@ -27,8 +27,11 @@ keep <- function(script, packages = c("lme4", "lmerTest")) {
   }
 }
 
-keep("models.R")
-keep("binary.R")
-keep("time-points.R", c("lme4", "lmerTest", "nlme"))
-keep("size-groups.R", c("lme4", "lmerTest", "emmeans"))
-keep("beyond.R")
+# Each in a process of its own: what one script attaches would mask names in the next.
+for (call in list(
+  list("models.R"), list("binary.R"), list("time-points.R", c("lme4", "lmerTest", "nlme")),
+  list("size-groups.R", c("lme4", "lmerTest", "emmeans")), list("beyond.R")
+)) {
+  result <- parallel::mccollect(parallel::mcparallel(do.call(keep, call)))[[1]]
+  if (inherits(result, "try-error")) stop(result)
+}
