@@ -263,6 +263,41 @@ def test_legends_and_labels_of_every_figure_touch_no_data_and_no_letter_is_cut(s
     assert seen > 90 and found == {}
 
 
+def test_no_letter_of_an_interactive_figure_is_cut_or_lies_on_another_on_a_phone(site, page):
+    wrong, seen = {}, 0
+    page.set_viewport_size({"width": 390, "height": 800})
+    for path in [path for path in sorted(site.rglob("*.html")) if 'class="plotly-figure"' in path.read_text("utf-8")]:
+        page.goto(path.as_uri())
+        for figure in page.locator(".plotly-figure").all():
+            figure.scroll_into_view_if_needed()
+            figure.locator(".infolayer").first.wait_for(state="attached")
+            letters, bad = figure.evaluate("""figure => {
+                const frame = figure.querySelector(".main-svg").getBoundingClientRect();
+                const letters = [...figure.querySelectorAll(".main-svg text")].map(text => [text.textContent, text.getBoundingClientRect()]);
+                return [letters.length, letters.filter(([, one], i) =>
+                    one.left < frame.left - 1 || one.right > frame.right + 1 || one.top < frame.top - 1 || one.bottom > frame.bottom + 1 ||
+                    letters.some(([, two], j) => i !== j && one.left < two.right - 2 && two.left < one.right - 2 && one.top < two.bottom - 4 && two.top < one.bottom - 4))
+                    .map(([words]) => words)];
+            }""")
+            seen += letters > 5
+            if bad:
+                wrong[path.stem] = bad
+    assert seen >= 4 and wrong == {}
+
+
+@pytest.mark.parametrize("mode, canvas", [("light", "dark"), ("dark", "light")])
+def test_figures_have_a_ground_of_their_own_where_the_system_chooses_colours(site, page, mode, canvas):
+    """The system's page may be dark where the course's mode is light."""
+    page.emulate_media(forced_colors="active", color_scheme=canvas)
+    page.goto((site / "chapters/shrinkage.html").as_uri())
+    page.evaluate("mode => document.documentElement.dataset.theme = mode", mode)
+    page.locator(".plotly-figure").scroll_into_view_if_needed()
+    page.locator(".infolayer").first.wait_for(state="attached")
+    looks = page.evaluate("""[...document.querySelectorAll("article .cell_output img, .plotly-figure .main-svg:first-child")].filter(part => part.checkVisibility())
+        .map(part => getComputedStyle(part)).map(({backgroundColor, filter}) => [backgroundColor, filter !== "none"])""")
+    assert len(looks) > 1 and all(look == ["rgb(255, 255, 255)", mode == "dark"] for look in looks)  # turned round with the figure
+
+
 def test_glued_numbers_are_plain_numbers(shown):
     mlm.glue(mean=np.float64(2.1931963), count=np.int64(160), p="< .001")
     assert [next(iter(data.values())) for data, _ in shown] == ["2.1931963", "160", "'< .001'"]

@@ -72,7 +72,7 @@
       draw(width, height) {
         const blend = centering !== "cwc" && !withMean;
         const frame = view = axes({ width, height, x: [-2, 2], y: [3, 21], xLabel: centering === "raw" ? "SES" : "SES, centered",
-          yLabel: "Achievement", xTicks: 4, hint: blend ? "drag the black dot" : "" });
+          yLabel: "Achievement", xTicks: 4, hint: blend ? "drag the large dot" : "" });
         const s = slopes(data, times);
         const both = slopes({ ...data, ...data.variances.both }, times);
         const at = (j) => data.x[j] - moved[j];

@@ -104,7 +104,7 @@
       label: "The lines of 60 schools drawn from the distribution, one of them with handles, and the average line.",
       draw(width, height) {
         const frame = view = axes({ width, height, x: X, y: [-4, 30], xLabel: "SES", yLabel: "Achievement", xTicks: 4,
-          hint: "drag a black dot" });
+          hint: "drag a large dot" });
         const [m0, m1] = residuals(mine(), p), a = gamma00 + m0, b = gamma10 + m1;
         const one = (a, b, kind) => line(frame.x(X[0]), frame.y(a + b * X[0]), frame.x(X[1]), frame.y(a + b * X[1]), kind);
         return frame.marks + frame.inside(draws.map((z) => residuals(z, p))
