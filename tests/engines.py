@@ -154,6 +154,14 @@ class Page:
         moves = [{"type": "pointerMove", "duration": 0, "x": x - 1, "y": y}, {"type": "pointerMove", "duration": 50, "x": x, "y": y}]
         moves += [{"type": f"pointer{button}", "button": 0} for button in buttons]
         self.send("PerformActions", actions=[{"type": "pointer", "id": kind, "parameters": {"pointerType": kind}, "actions": moves}])
+        return x, y
+
+    def drag(self, selector: str, kind: str, way=(-40, 25)):
+        """Grab the middle of a part and let it go elsewhere: up, and a bit down again."""
+        x, y = self.point(selector, "Down", kind=kind)
+        moves = [{"type": "pointerMove", "duration": 100, "x": x, "y": y + step} for step in (way[0] // 2, way[0], sum(way))]
+        self.send("PerformActions", actions=[{"type": "pointer", "id": kind, "parameters": {"pointerType": kind},
+                                              "actions": [*moves, {"type": "pointerUp", "button": 0}]}])
 
     def click(self, selector: str):
         self.point(selector, "Down", "Up")
@@ -172,9 +180,9 @@ RANGES = "[...document.querySelectorAll('.ex-live input[type=range]')]"
 # Pictures glide from one state to the next.
 SETTLED = "for (let last; last !== (last = document.querySelector('.ex-live').innerHTML);) await new Promise(done => setTimeout(done, 300));"
 # A school that no other covers, and not the one that is shown.
-FREE_SCHOOL = """[...document.querySelectorAll("[data-school]")].find(school => {
+FREE_SCHOOL = """[...document.querySelectorAll("[data-grab]")].find(school => {
     const {left, top, width, height} = school.getBoundingClientRect();
-    return school.dataset.school !== document.querySelector(".ex-live select").value && document.elementFromPoint(left + width / 2, top + height / 2) === school;
+    return school.dataset.grab !== document.querySelector(".ex-live select").value && document.elementFromPoint(left + width / 2, top + height / 2) === school;
 })"""
 
 
@@ -197,9 +205,16 @@ def explorers(page: Page, root: str):
             changed(page, WORDS, lambda: page.point("document.querySelectorAll('.ex-number')[3]"))
             changed(page, WORDS, lambda: page.click("document.querySelectorAll('.ex-number')[1]"))
             changed(page, WORDS, lambda: page.press("ArrowDown"))
-        if page.ask("return !!document.querySelector('[data-school]')"):
+        if page.ask("return !!document.querySelector('[data-grab]')"):
+            page.open(f"{root}{name}.html")
+            page.until(f"/\\w{{3}}/.test({WORDS})")
             page.ask("document.querySelector('.ex-picture').scrollIntoView({block: 'center', behavior: 'instant'});" + SETTLED)
-            changed(page, WORDS, lambda: page.click(FREE_SCHOOL))
+            if page.ask("return !!document.querySelector('.ex-live select')"):
+                changed(page, WORDS, lambda: page.click(FREE_SCHOOL))
+            for kind in ("mouse", "touch"):
+                before = page.ask("return scrollY")
+                changed(page, WORDS, lambda: page.drag("[...document.querySelectorAll('[data-grab]')].at(-1)", kind))
+                assert page.ask("return scrollY") == before, (name, kind)
         assert not page.ask("return /NaN|undefined|Infinity/.test(document.querySelector('.ex-live').innerHTML)")
         assert page.ask("return heard") == []
 

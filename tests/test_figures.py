@@ -17,6 +17,7 @@ from bs4 import BeautifulSoup
 import mlm
 from conftest import ROOT
 from mlm import figures, notebook, tables
+from test_browser import browser  # noqa: F401 (a fixture)
 
 
 @pytest.mark.parametrize("name", ["first_550", "school_1224", "school_1462", "school_1288", "school_1308", "school_1477"])
@@ -179,6 +180,122 @@ def test_letters_of_every_figure_are_legible_on_a_phone(site):
             if len(heights) and min(heights) < 11:
                 small[path.stem, served.name[:8]] = round(min(heights), 1)
     assert seen > 40 and small == {}
+
+
+# Of a picture that matplotlib has written: which letters leave it, and which legends and labels lie on what is drawn.
+LAID_OUT = r"""() => {
+    const picture = document.querySelector("svg"), frame = picture.getBoundingClientRect(), found = {outside: [], covered: {}};
+    const around = (boxes) => ({left: Math.min(...boxes.map(b => b.left)), top: Math.min(...boxes.map(b => b.top)),
+        right: Math.max(...boxes.map(b => b.right)), bottom: Math.max(...boxes.map(b => b.bottom))});
+    const box = (part) => around([...part.querySelectorAll("use, path")].filter(one => !one.closest("defs")).map(one => one.getBoundingClientRect()));
+    const apart = (a, b) => a.left >= b.right || a.right <= b.left || a.top >= b.bottom || a.bottom <= b.top;
+    const words = (part) => [...part.querySelectorAll("g")].concat(part).flatMap(one => [...one.childNodes])
+        .filter(node => node.nodeType === Node.COMMENT_NODE).map(node => node.data.trim()).join(", ");
+    const letters = [...picture.querySelectorAll("g[id^=text_]")].filter(text => text.querySelector("use"));
+    for (const text of letters) {
+        const {left, top, right, bottom} = box(text);
+        if (left < frame.left || top < frame.top || right > frame.right || bottom > frame.bottom) found.outside.push(words(text));
+    }
+    const labels = letters.filter(text => !text.closest("g[id^='matplotlib.axis'], g[id^=legend]"));
+    const kept = [...labels, ...picture.querySelectorAll("g[id^=legend_]")].map(part => [words(part), box(part)]);
+    for (const mark of picture.querySelectorAll("g[id^=axes_] > :is([id^=patch], [id^=line2d], g[id*=Collection]) :is(path, use)")) {
+        if (mark.closest("defs")) continue;
+        const {fill, stroke} = getComputedStyle(mark);
+        if (fill === "none" && stroke === "none" && mark.tagName === "path") continue;
+        const clip = mark.closest("[clip-path]")?.getAttribute("clip-path").slice(5, -1);
+        const {x, y, width, height} = clip ? picture.querySelector(`#${clip} > *`).getBBox() : {x: -1e6, y: -1e6, width: 2e6, height: 2e6};
+        const matrix = picture.getScreenCTM(), place = (x, y) => new DOMPoint(x, y).matrixTransform(matrix);
+        const [a, b] = [place(x, y), place(x + width, y + height)], whole = mark.getBoundingClientRect();
+        const shown = {left: Math.max(whole.left, a.x), top: Math.max(whole.top, a.y), right: Math.min(whole.right, b.x), bottom: Math.min(whole.bottom, b.y)};
+        for (const [name, label] of kept) {
+            let hit = shown.left <= shown.right && shown.top <= shown.bottom && !apart(shown, label);
+            if (hit && mark.tagName === "path" && fill === "none") { // of a line its own course counts
+                hit = false;
+                for (let at = 0; at <= mark.getTotalLength() && !hit; at++) {
+                    const {x, y} = mark.getPointAtLength(at).matrixTransform(mark.getScreenCTM());
+                    hit = x > Math.max(label.left, a.x) && x < Math.min(label.right, b.x) && y > Math.max(label.top, a.y) && y < Math.min(label.bottom, b.y);
+                }
+            }
+            if (hit) (found.covered[name] ??= []).push(mark.closest("g[id]").id);
+        }
+    }
+    return found;
+}"""
+
+
+def laid_out(page, svg):
+    page.set_content(svg[svg.index("<svg"):])
+    return page.evaluate(LAID_OUT)
+
+
+@pytest.fixture
+def page(browser):  # noqa: F811
+    page = browser.new_page()
+    yield page
+    page.close()
+
+
+@pytest.mark.parametrize("draw, found", [
+    (lambda ax: ax.plot([0, 1], [0, 1], label="a line") and ax.legend(loc="center"), {"outside": [], "covered": ["a line"]}),
+    (lambda ax: ax.plot([0, 1], [0, 1], label="a line") and ax.legend(loc="upper left"), {"outside": [], "covered": []}),
+    (lambda ax: ax.bar([0, 1], [1, 1]) and ax.text(0, 0.5, "high"), {"outside": [], "covered": ["high"]}),
+    (lambda ax: ax.scatter([0, 1], [0, 1]) and ax.text(1, 1, "top", ha="center", va="center"), {"outside": [], "covered": ["top"]}),
+    (lambda ax: ax.scatter([0, 1], [0, 1]) and ax.text(0.5, 0.5, "middle"), {"outside": [], "covered": []}),
+    (lambda ax: ax.set_xlabel("far below", labelpad=30), {"outside": ["far below"], "covered": []}),
+])
+def test_what_lies_on_data_or_outside_is_seen(page, draw, found, tmp_path):
+    fig, ax = plt.subplots(layout="none")
+    draw(ax)
+    fig.savefig(tmp_path / "figure.svg")
+    seen = laid_out(page, (tmp_path / "figure.svg").read_text("utf-8"))
+    assert {"outside": seen["outside"], "covered": list(seen["covered"])} == found
+
+
+def test_legends_and_labels_of_every_figure_touch_no_data_and_no_letter_is_cut(site, page):
+    found, seen = {}, 0
+    for path in sorted(site.rglob("*.html")):
+        for image in BeautifulSoup(path.read_text("utf-8"), "html.parser").select("img[src*='_images/'][src$='.svg']"):
+            for source in [image["src"], *(variant["srcset"] for variant in image.find_previous_siblings("source"))]:
+                result = laid_out(page, (path.parent / source).read_text("utf-8"))
+                seen += 1
+                if result["outside"] or result["covered"]:
+                    found[path.stem, source[-14:], image["alt"][:40]] = result
+    assert seen > 90 and found == {}
+
+
+def test_no_letter_of_an_interactive_figure_is_cut_or_lies_on_another_on_a_phone(site, page):
+    wrong, seen = {}, 0
+    page.set_viewport_size({"width": 390, "height": 800})
+    for path in [path for path in sorted(site.rglob("*.html")) if 'class="plotly-figure"' in path.read_text("utf-8")]:
+        page.goto(path.as_uri())
+        for figure in page.locator(".plotly-figure").all():
+            figure.scroll_into_view_if_needed()
+            figure.locator(".infolayer").first.wait_for(state="attached")
+            letters, bad = figure.evaluate("""figure => {
+                const frame = figure.querySelector(".main-svg").getBoundingClientRect();
+                const letters = [...figure.querySelectorAll(".main-svg text")].map(text => [text.textContent, text.getBoundingClientRect()]);
+                return [letters.length, letters.filter(([, one], i) =>
+                    one.left < frame.left - 1 || one.right > frame.right + 1 || one.top < frame.top - 1 || one.bottom > frame.bottom + 1 ||
+                    letters.some(([, two], j) => i !== j && one.left < two.right - 2 && two.left < one.right - 2 && one.top < two.bottom - 4 && two.top < one.bottom - 4))
+                    .map(([words]) => words)];
+            }""")
+            seen += letters > 5
+            if bad:
+                wrong[path.stem] = bad
+    assert seen >= 4 and wrong == {}
+
+
+@pytest.mark.parametrize("mode, canvas", [("light", "dark"), ("dark", "light")])
+def test_figures_have_a_ground_of_their_own_where_the_system_chooses_colours(site, page, mode, canvas):
+    """The system's page may be dark where the course's mode is light."""
+    page.emulate_media(forced_colors="active", color_scheme=canvas)
+    page.goto((site / "chapters/shrinkage.html").as_uri())
+    page.evaluate("mode => document.documentElement.dataset.theme = mode", mode)
+    page.locator(".plotly-figure").scroll_into_view_if_needed()
+    page.locator(".infolayer").first.wait_for(state="attached")
+    looks = page.evaluate("""[...document.querySelectorAll("article .cell_output img, .plotly-figure .main-svg:first-child")].filter(part => part.checkVisibility())
+        .map(part => getComputedStyle(part)).map(({backgroundColor, filter}) => [backgroundColor, filter !== "none"])""")
+    assert len(looks) > 1 and all(look == ["rgb(255, 255, 255)", mode == "dark"] for look in looks)  # turned round with the figure
 
 
 def test_glued_numbers_are_plain_numbers(shown):

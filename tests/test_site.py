@@ -68,6 +68,14 @@ def test_every_picture_has_alt_text_of_ours(pages):
             assert len(figure["aria-label"]) > 40, name
 
 
+def test_no_name_says_a_word_twice(pages):
+    """Such as "Explorer: Explorer: ...", of a role and of a title that names it as well."""
+    for name, page in pages.items():
+        names = [element.get(kind) for kind in ("aria-label", "title", "alt") for element in page.find_all(attrs={kind: True})]
+        names += [element.get_text(" ") for element in page.select("title, h1, h2, h3, h4, summary, button, legend, figcaption, article a")]
+        assert [text for text in names if re.search(r"\b(\w{2,})[\s:]+\1\b", text, re.I)] == [], name
+
+
 def test_every_figure_has_a_caption(pages):
     for name, page in pages.items():
         for picture in page.select(".cell_output img, .plotly-figure"):

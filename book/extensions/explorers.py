@@ -144,7 +144,7 @@ def visit_html_explorer(self, node):
     title = html.escape(node["title"])
     # A script element ends at the first "</": JSON may write it as "<\/".
     data = node["data"].replace("</", "<\\/")
-    self.body.append(f'<div class="explorer" data-explorer="{node["name"]}" role="group" aria-label="Explorer: {title}">\n'
+    self.body.append(f'<div class="explorer" data-explorer="{node["name"]}" role="group" aria-label="{title}">\n'
                      f'<script type="application/json">{data}</script>\n<p class="explorer-title">{title}</p>\n')
 
 

@@ -23,8 +23,8 @@ async function purge(css) {
     css: [{ raw: css }],
     // Every word of the pages and of their scripts counts as in use, and so do states that scripts set.
     defaultExtractor: (text) => text.match(/[\w-]+/g) ?? [],
-    // Browsers without a feature must not lose the whole rule for want of a word in the page.
-    safelist: { standard: [":root", "html", "body"], greedy: [/^::/, /data-theme/, /data-mode/] },
+    // Browsers without a feature must not lose the whole rule for want of a word in the page. Plotly makes its pictures later.
+    safelist: { standard: [":root", "html", "body", "main-svg"], greedy: [/^::/, /data-theme/, /data-mode/] },
     keyframes: true,
   });
   return kept;

@@ -3,7 +3,7 @@ const { test } = require("node:test");
 const assert = require("node:assert/strict");
 const { explorers, truth, close } = require("./load.js")("centering");
 
-const { slopes, coefficients } = explorers.all.centering;
+const { slopes, coefficients, blendAt, sizeFor } = explorers.all.centering;
 const data = { ...truth.data, ...truth.data.variances.raw };
 
 test("each model's coefficients are those of its fit", () => {
@@ -33,4 +33,10 @@ test("the blend lies between its parts, whatever the schools", () => {
     assert.ok(s.share >= 0 && s.share <= 1);
     assert.ok(s.raw >= Math.min(s.within, s.between) - 1e-9 && s.raw <= Math.max(s.within, s.between) + 1e-9);
   }
+});
+
+test("a grabbed line follows: the size found for a value gives that value back", () => {
+  for (const size of [-1.5, -0.6, 0, 0.35, 1.5]) close(sizeFor(data, 1.6, blendAt(data, 1.6, 10 ** size)), size, 1e-9);
+  close(sizeFor(data, 1.6, 100), -1.5, 1e-9); // the steepest that there is
+  close((blendAt(data, 1, 3) - blendAt(data, 0, 3)), slopes(data, 3).raw, 1e-9);
 });

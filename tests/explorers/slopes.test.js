@@ -3,7 +3,7 @@ const { test } = require("node:test");
 const assert = require("node:assert/strict");
 const { explorers, truth, close } = require("./load.js")("slopes");
 
-const { residuals, variance, limit, correlation, narrowest, draw } = explorers.all.slopes;
+const { residuals, variance, limit, correlation, narrowest, varianceThrough, draw } = explorers.all.slopes;
 
 test("the variance by SES is that of the fit", () => {
   for (const [x, between, total] of truth.variance) {
@@ -47,5 +47,19 @@ test("the variance is nowhere negative and smallest where it is said to be", () 
     const least = variance(narrowest(p), p).between;
     assert.ok(least > -1e-9);
     for (const x of [-2, -1, 0, 1, 2]) assert.ok(variance(x, p).between >= least - 1e-9);
+  }
+});
+
+test("a grabbed line follows: with the variance found it goes through the point, or as near as it can", () => {
+  const random = explorers.uniform(13);
+  for (let round = 0; round < 200; round++) {
+    const p = { ...truth.data, tau00: 0.1 + 20 * random(), tau11: 0.1 + 6 * random() };
+    p.tau01 = (2 * random() - 1) * limit(p);
+    const z = [0.5 + random(), 0.5 + random()];
+    const at = (x, values) => residuals(z, values).reduce((total, u, i) => total + u * x ** i, p.gamma00 + p.gamma10 * x);
+    const [x, name] = round % 2 ? [0, "tau00"] : [1.5, "tau11"];
+    close(varianceThrough(z, x, at(x, p), p), p[name], 1e-9);
+    const least = varianceThrough(z, x, -1e6, p); // on the other side of the average
+    close(least, round % 2 ? 0 : (p.tau01 * p.tau01) / p.tau00, 1e-9);
   }
 });

@@ -1,7 +1,7 @@
 // Centering: the same schools with three zeros, and which coefficient is which.
 (() => {
   "use strict";
-  const { all, sum, weightedMean, format, percent, line, circle, text, axes, slider, choice, picture, status, glide } =
+  const { all, sum, weightedMean, format, percent, nearest, line, circle, text, axes, slider, choice, picture, handle, grab, status, glide } =
     globalThis.explorers;
 
   /** Slopes of a model with a random intercept, by generalised least squares from the schools' sums.
@@ -32,6 +32,17 @@
     return centering === "cwc" ? [["within", s.within], ["between", s.between]] : [["within", s.within], ["contextual", s.contextual]];
   }
 
+  // What the slider makes of the size of the schools: from a thirtieth to thirty times as many students.
+  const [LOW, HIGH, STEP] = [-1.5, 1.5, 0.05];
+  const SIZES = Array.from({ length: Math.round((HIGH - LOW) / STEP) + 1 }, (_, i) => LOW + STEP * i);
+
+  /** The value of the blend's line, and the slider's place at which it has this value. */
+  function blendAt(data, x, times) {
+    const { xBar, yBar, raw } = slopes(data, times);
+    return yBar + (x - xBar) * raw;
+  }
+  const sizeFor = (data, x, value) => nearest(SIZES, (size) => blendAt(data, x, 10 ** size), value);
+
   function mount(box, shipped) {
     const data = { ...shipped, ...shipped.variances.raw };
     let centering = "raw", withMean = false, times = 1;
@@ -46,19 +57,22 @@
       } });
     choice(controls, { label: "Second predictor", value: "none", options: [["none", "none"], ["mean", "the school's mean SES"]],
       change: (value) => { withMean = value === "mean"; update(); } });
-    slider(controls, { label: "Students in every school", min: -1.5, max: 1.5, step: 0.05, value: 0,
+    const size = slider(controls, { label: "Students in every school", min: LOW, max: HIGH, step: STEP, value: 0,
       say: (value) => (Math.abs(value) < 1e-9 ? "as in the data" : `${format(10 ** value, value < 0 ? 2 : 1)} times as many`),
       change: (value) => { times = 10 ** value; update(); } });
 
     // A few schools from all over the range show their lines within.
     const order = data.x.map((_, j) => j).sort((a, b) => data.x[a] - data.x[b]);
     const drawn = [4, 30, 60, 90, 120, 155].map((rank) => order[rank]);
-    const { redraw } = picture(box.appendChild(document.createElement("div")), {
+    const REACH = 1.6; // where the line of the blend is grabbed
+    let view;
+    const { svg, redraw } = picture(box.appendChild(document.createElement("div")), {
       height: 360,
       label: "The means of 160 schools as rings, short lines within six schools, and the lines that belong to the model's coefficients.",
       draw(width, height) {
-        const frame = axes({ width, height, x: [-2, 2], y: [3, 21], xLabel: centering === "raw" ? "SES" : "SES, centered",
-          yLabel: "Achievement", xTicks: 4 });
+        const blend = centering !== "cwc" && !withMean;
+        const frame = view = axes({ width, height, x: [-2, 2], y: [3, 21], xLabel: centering === "raw" ? "SES" : "SES, centered",
+          yLabel: "Achievement", xTicks: 4, hint: blend ? "drag the large dot" : "" });
         const s = slopes(data, times);
         const both = slopes({ ...data, ...data.variances.both }, times);
         const at = (j) => data.x[j] - moved[j];
@@ -72,8 +86,14 @@
           text(frame.x(both.xBar - shift + 1.25), frame.y(both.yBar + both.between * 1.0) + 18, "between", "ex-words-blue", "end")
           : segment(s.xBar - shift, s.yBar, s.raw, 2, "ex-ink") +
           text(frame.x(1.95), frame.y(s.yBar + 1.6 * s.raw) - 14, "blend", "", "end"));
-        return frame.marks + frame.inside(line(frame.x(0), frame.y(3), frame.x(0), frame.y(21), "ex-average") + schools + lines + wide);
+        return frame.marks + frame.inside(line(frame.x(0), frame.y(3), frame.x(0), frame.y(21), "ex-average") + schools + lines + wide) +
+          (blend ? handle(frame.x(REACH - shift), frame.y(blendAt(data, REACH, times)), "blend") : "");
       },
+    });
+    grab(svg, (_, y) => {
+      size.value = sizeFor(data, REACH, view.invert(y));
+      times = 10 ** size.value;
+      update();
     });
     const say = status(box);
 
@@ -92,5 +112,5 @@
     update();
   }
 
-  all.centering = { slopes, coefficients, mount };
+  all.centering = { slopes, coefficients, blendAt, sizeFor, mount };
 })();

@@ -88,6 +88,10 @@
 
   const scale = ([a, b], [c, d]) => (value) => c + ((value - a) / (b - a)) * (d - c);
 
+  /** The one of `values` for which `result` is nearest to `wanted`. */
+  const nearest = (values, result, wanted) =>
+    values.reduce((best, value) => (Math.abs(result(value) - wanted) < Math.abs(result(best) - wanted) ? value : best));
+
   /** Round values that divide [low, high] in about `count` steps. */
   function ticks([low, high], count = 5) {
     const rough = (high - low) / count;
@@ -111,7 +115,7 @@
       class: kind });
 
   /** A frame with axes: the scales, and the marks to begin a picture with. */
-  function axes({ width, height, x, y, xLabel, yLabel, left = 44, top = 22, right = 8, bottom = 40, xTicks = 5, yTicks = 5 }) {
+  function axes({ width, height, x, y, xLabel, yLabel, left = 44, top = 22, right = 8, bottom = 40, xTicks = 5, yTicks = 5, hint = "" }) {
     const toX = scale(x, [left, width - right]), toY = scale(y, [height - bottom, top]);
     const base = height - bottom;
     const xs = xTicks ? ticks(x, xTicks) : { values: [] }, ys = ticks(y, yTicks);
@@ -120,7 +124,7 @@
         text(toX(v), base + 16, format(v, xs.digits), "", "middle")).join("") +
       ys.values.map((v) => line(left - 4, toY(v), left, toY(v), "ex-axis") +
         text(left - 7, toY(v) + 4, format(v, ys.digits), "", "end")).join("") +
-      text((left + width - right) / 2, height - 6, xLabel, "", "middle") + text(4, 13, yLabel);
+      text((left + width - right) / 2, height - 6, xLabel, "", "middle") + text(4, 13, yLabel) + text(width - right, 13, hint, "ex-hint", "end");
     // What lies outside the axes is cut off: a picture within the picture, in the same coordinates.
     const inside = (content) => tag("svg", { x: left, y: top, width: width - right - left, height: base - top,
       viewBox: `${left} ${top} ${width - right - left} ${base - top}` }, content);
@@ -151,8 +155,11 @@
       input.setAttribute("aria-valuetext", shown.textContent);
     };
     input.addEventListener("input", () => {
+      const { value } = input;
+      settle();
+      input.value = value;
       show();
-      change(Number(input.value));
+      change(Number(value));
     });
     parent.append(element("div", { class: "ex-control" }, element("label", { for: id }, label), input, shown));
     show();
@@ -215,23 +222,28 @@
     return { svg, redraw };
   }
 
-  /** Let readers grab what `found(target)` finds in a picture: `take(thing)` is told what they touch, `move(thing, y)` where they move it.
+  /** What readers can grab in a picture: `thing` is what `grab` is told. */
+  const grip = (x, y, r, thing) => circle(x, y, r, "ex-target", { "data-grab": thing });
+  const handle = (x, y, thing) => circle(x, y, 6, "ex-handle") + grip(x, y, 16, thing);
+
+  /** Let readers grab a picture's grips: `move(thing, y)` is told where one is moved to, `take(thing)` which one was touched.
    *
    * With a mouse, pen or finger. What can be moved so has a control for the keyboard as well. Nothing is
    * redrawn before the finger moves or leaves: an element that is gone can't keep the page from scrolling.
    */
-  function grab(svg, found, take, move) {
+  function grab(svg, move, take = () => {}) {
     let held;
-    const follow = (event) => {
-      const { top, height } = svg.getBoundingClientRect();
-      move(held, ((event.clientY - top) / height) * svg.viewBox.baseVal.height);
-    };
-    svg.addEventListener("pointerdown", (event) => {
-      held = found(event.target);
-      if (held !== undefined) svg.setPointerCapture(event.pointerId);
+    svg.addEventListener("pointerdown", ({ target, pointerId }) => {
+      held = target.dataset.grab;
+      if (held !== undefined) svg.setPointerCapture(pointerId);
     });
     svg.addEventListener("touchstart", (event) => held !== undefined && event.preventDefault(), { passive: false }); // nor scrolls the page
-    svg.addEventListener("pointermove", (event) => held !== undefined && follow(event));
+    svg.addEventListener("pointermove", ({ clientY }) => {
+      if (held === undefined) return;
+      settle();
+      const { top, height } = svg.getBoundingClientRect();
+      move(held, ((clientY - top) / height) * svg.viewBox.baseVal.height);
+    });
     for (const end of ["pointerup", "pointercancel"]) svg.addEventListener(end, () => {
       if (held !== undefined) take(held);
       held = undefined;
@@ -253,15 +265,25 @@
     };
   }
 
-  /** Call `step` with 0 to 1 over half a second; with 1 at once for readers who prefer reduced motion. */
+  let settle = () => {}; // ends the motion under way
+
+  /** Call `step` with 0 to 1 over half a second; with 1 at once for readers who prefer reduced motion, or who act meanwhile. */
   function glide(step) {
+    settle();
     if (calm()) return step(1);
     let start;
+    settle = () => {
+      settle = () => {};
+      start = Infinity;
+      step(1);
+    };
     const frame = (now) => {
       start ??= now;
-      const share = Math.min(1, (now - start) / 500);
-      step(share < 1 ? share * share * (3 - 2 * share) : 1);
-      if (share < 1) requestAnimationFrame(frame);
+      const share = (now - start) / 500;
+      if (share >= 1) settle();
+      if (!(share >= 0 && share < 1)) return;
+      step(share * share * (3 - 2 * share));
+      requestAnimationFrame(frame);
     };
     requestAnimationFrame(frame);
   }
@@ -278,8 +300,8 @@
     }
   }
 
-  Object.assign(explorers, { sum, weightedMean, uniform, normal, lnGamma, twoSided, critical, format, percent, escape, scale, ticks,
-    tag, line, circle, text, path, axes, element, slider, select, choice, button, picture, grab, status, glide, calm });
+  Object.assign(explorers, { sum, weightedMean, uniform, normal, lnGamma, twoSided, critical, format, percent, escape, scale, nearest, ticks,
+    tag, line, circle, text, path, axes, element, slider, select, choice, button, picture, grip, handle, grab, status, glide, calm });
   if (typeof document !== "undefined") {
     // Deferred scripts have all run before this event.
     document.readyState === "complete" ? start() : addEventListener("DOMContentLoaded", start);

@@ -1,8 +1,8 @@
 // Pooling: 160 school means between complete, partial and no pooling.
 (() => {
   "use strict";
-  const { all, sum, weightedMean, format, percent, line, circle, text, axes, slider, select, button, picture, grab, status, glide } =
-    globalThis.explorers;
+  const { all, sum, weightedMean, format, percent, nearest, line, circle, text, axes, slider, select, button, picture, grip, grab, status,
+    glide } = globalThis.explorers;
 
   /** What the model without predictors says of each school, given the two variances.
    *
@@ -20,10 +20,8 @@
   const tauAt = (place, estimate) => (place >= 100 ? Infinity : (estimate * place) / (100 - place));
 
   /** The slider's place at which school `j` has the pooled value nearest to `value`. */
-  function placeFor({ n, means, tau00, sigma2 }, j, value) {
-    const miss = (at) => Math.abs(pool(n, means, sigma2, tauAt(at, tau00)).pooled[j] - value);
-    return Array.from({ length: 101 }, (_, at) => at).reduce((best, at) => (miss(at) < miss(best) ? at : best));
-  }
+  const placeFor = ({ n, means, tau00, sigma2 }, j, value) =>
+    nearest(Array.from({ length: 101 }, (_, at) => at), (at) => pool(n, means, sigma2, tauAt(at, tau00)).pooled[j], value);
 
   function mount(box, { schools, n, means, tau00, sigma2 }) {
     let chosen = schools.indexOf("8367");
@@ -39,8 +37,7 @@
     for (const [words, target] of [["Complete pooling", 0], ["Partial pooling", 50], ["No pooling", 100]])
       button(buttons, words, () => {
         const from = place;
-        tau.value = target;
-        glide((share) => { place = from + share * (target - from); update(); });
+        glide((share) => { tau.value = place = from + share * (target - from); update(); });
       });
     const order = schools.map((_, j) => j).sort((a, b) => n[a] - n[b] || schools[a].localeCompare(schools[b]));
     const school = select(controls, { label: "School", value: chosen,
@@ -53,27 +50,26 @@
       label: "160 schools by their number of students: own mean as a ring, pooled value as a dot, a line between the two.",
       draw(width, height) {
         const { average, pooled } = pool(n, means, sigma2, tauAt(place, tau00));
-        const frame = view = axes({ width, height, x: [12, 70], y: [3, 21], xLabel: "Students in the school", yLabel: "Mean achievement" });
+        const frame = view = axes({ width, height, x: [12, 70], y: [3, 21], xLabel: "Students in the school", yLabel: "Mean achievement",
+          hint: "drag a dot" });
         const mark = (j, kind) => line(frame.x(n[j]), frame.y(means[j]), frame.x(n[j]), frame.y(pooled[j]), `ex-move ${kind}`) +
           circle(frame.x(n[j]), frame.y(means[j]), 3, `ex-ring ${kind}`) +
           circle(frame.x(n[j]), frame.y(pooled[j]), kind ? 6 : 3.5, `ex-dot ${kind}`) +
-          circle(frame.x(n[j]), frame.y(pooled[j]), 9, "ex-target", { "data-school": j });
+          grip(frame.x(n[j]), frame.y(pooled[j]), 9, j);
         return frame.marks + line(frame.x(12), frame.y(average), frame.x(70), frame.y(average), "ex-average") +
           schools.map((_, j) => (j === chosen ? "" : mark(j, ""))).join("") + mark(chosen, "ex-chosen") +
           text(width - 8, frame.y(average) - 6, "average", "ex-strong", "end");
       },
     });
-    const found = ({ dataset }) => (dataset.school ? Number(dataset.school) : undefined);
     const choose = (j) => {
-      school.value = chosen = j;
+      school.value = chosen = Number(j);
       update();
     };
-    svg.addEventListener("click", ({ target }) => found(target) !== undefined && choose(found(target)));
     // A school that is drawn to the average or away takes all others with it.
-    grab(svg, found, choose, (j, y) => {
+    grab(svg, (j, y) => {
       tau.value = place = placeFor({ n, means, tau00, sigma2 }, j, view.invert(y));
       choose(j);
-    });
+    }, choose);
     const say = status(box);
 
     function update() {

@@ -1,7 +1,8 @@
 // Intercepts and slopes: schools drawn from a bivariate normal distribution.
 (() => {
   "use strict";
-  const { all, uniform, normal, format, line, circle, text, path, axes, slider, button, picture, status, glide } =
+  const { all, uniform, normal, format, line, circle, text, path, axes, slider, button, picture, handle, grab, status,
+    glide } =
     globalThis.explorers;
 
   /** Residuals (u0, u1) of a school, from two independent standard normal draws. */
@@ -24,6 +25,13 @@
 
   /** Where the lines are closest together; undefined without variance of the slopes. */
   const narrowest = ({ tau01, tau11 }) => (tau11 > 0 ? -tau01 / tau11 : undefined);
+
+  /** The variance, of intercepts for x = 0 and else of slopes, with which the line of a school has the value y at x. */
+  function varianceThrough([z0, z1], x, y, { gamma00, gamma10, tau00, tau01 }) {
+    if (x === 0) return Math.max(0, (y - gamma00) / z0) ** 2;
+    const u0 = Math.sqrt(tau00) * z0, ratio = tau00 > 0 ? tau01 / tau00 : 0;
+    return ratio * tau01 + Math.max(0, ((y - gamma00 - u0) / x - gamma10 - ratio * u0) / z1) ** 2;
+  }
 
   function draw(seed, count) {
     const z = normal(uniform(seed));
@@ -86,15 +94,27 @@
     pictures.className = "ex-pictures";
     const place = () => pictures.appendChild(document.createElement("div"));
     const X = [-2, 2];
+    // The line to grab: at SES 0 it moves the intercepts of all, farther out their slopes. Like all, it is drawn anew.
+    const HANDLES = { tau00: 0, tau11: 1.5 };
+    const far = ([z0, z1]) => Math.hypot(z0 - 1.2, z1 - 1.2);
+    const mine = () => draws.reduce((best, z) => (far(z) < far(best) ? z : best));
+    let view;
     const lines = picture(place(), {
       height: 230,
-      label: "The lines of 60 schools drawn from the distribution, and the average line.",
+      label: "The lines of 60 schools drawn from the distribution, one of them with handles, and the average line.",
       draw(width, height) {
-        const frame = axes({ width, height, x: X, y: [-4, 30], xLabel: "SES", yLabel: "Achievement", xTicks: 4 });
+        const frame = view = axes({ width, height, x: X, y: [-4, 30], xLabel: "SES", yLabel: "Achievement", xTicks: 4,
+          hint: "drag a large dot" });
+        const [m0, m1] = residuals(mine(), p), a = gamma00 + m0, b = gamma10 + m1;
         const one = (a, b, kind) => line(frame.x(X[0]), frame.y(a + b * X[0]), frame.x(X[1]), frame.y(a + b * X[1]), kind);
         return frame.marks + frame.inside(draws.map((z) => residuals(z, p))
-          .map(([u0, u1]) => one(gamma00 + u0, gamma10 + u1, "ex-line")).join("") + one(gamma00, gamma10, "ex-red"));
+          .map(([u0, u1]) => one(gamma00 + u0, gamma10 + u1, "ex-line")).join("") + one(gamma00, gamma10, "ex-red") + one(a, b, "ex-ink")) +
+          Object.entries(HANDLES).map(([name, x]) => handle(frame.x(x), frame.y(a + b * x), name)).join("");
       },
+    });
+    grab(lines.svg, (name, y) => {
+      inputs[name].value = varianceThrough(mine(), HANDLES[name], view.invert(y), p);
+      set(name)(inputs[name].value);
     });
     const cloud = picture(place(), {
       height: 230,
@@ -107,7 +127,8 @@
           return [frame.x(u0), frame.y(u1)];
         }), kind);
         return frame.marks + frame.inside(ellipse(p, "ex-blue") + ellipse(estimate, "ex-dash") +
-          draws.map((z) => residuals(z, p)).map(([u0, u1]) => circle(frame.x(u0), frame.y(u1), 3, "ex-dot")).join(""));
+          draws.map((z) => [z, ...residuals(z, p)])
+            .map(([z, u0, u1]) => circle(frame.x(u0), frame.y(u1), z === mine() ? 5 : 3, z === mine() ? "ex-handle" : "ex-dot")).join(""));
       },
     });
     const total = picture(place(), {
@@ -140,5 +161,5 @@
     update();
   }
 
-  all.slopes = { residuals, variance, limit, correlation, narrowest, draw, mount };
+  all.slopes = { residuals, variance, limit, correlation, narrowest, varianceThrough, draw, mount };
 })();
