@@ -76,6 +76,14 @@ def test_no_name_says_a_word_twice(pages):
         assert [text for text in names if re.search(r"\b(\w{2,})[\s:]+\1\b", text, re.I)] == [], name
 
 
+def test_the_download_menu_says_what_each_item_does(pages):
+    for name, page in pages.items():
+        words = [item.get_text(strip=True) for item in page.select(".dropdown-download-buttons .dropdown-item")]
+        if words:
+            assert words[:2] == ["This page (.md)", "Print this page"] and all(re.match(r"\w[\w ]+", one) for one in words), name
+    assert sum(bool(page.select(".dropdown-download-buttons")) for page in pages.values()) > 20
+
+
 def test_every_figure_has_a_caption(pages):
     for name, page in pages.items():
         for picture in page.select(".cell_output img, .plotly-figure"):

@@ -111,7 +111,9 @@ def open_figures(page) -> int:
     for number in range(figures.count()):
         figures.nth(number).scroll_into_view_if_needed()
         page.wait_for_selector(f":nth-match(.plotly-figure, {number + 1}) .main-svg", timeout=20000)
-    page.wait_for_function("[...document.images].every(picture => picture.complete)")  # a network once quiet counts as quiet
+    # A network once quiet counts as quiet. `wait_for_function` asks again by eval, which the site's policy refuses.
+    page.evaluate("""Promise.all([...document.images].filter(picture => !picture.complete)
+        .map(picture => new Promise(done => ["load", "error"].forEach(kind => picture.addEventListener(kind, done)))))""")
     return figures.count()
 
 

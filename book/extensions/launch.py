@@ -13,6 +13,8 @@ MENU = [
     ("downloads/multilevel-notebooks.zip", "All notebooks (.zip)", "fas fa-box-archive"),
     (f"downloads/{WHEEL}", "The package mlm (.whl)", "fas fa-cube"),
 ]
+# The theme names these by the ending of a file; the second makes none, but opens the browser's window to print.
+OWN = {".md": "This page (.md)", ".pdf": "Print this page"}
 
 
 def launch_only_from_a_repository(app: Sphinx, config: Config) -> None:
@@ -40,9 +42,11 @@ def mend_launch_buttons(app: Sphinx, pagename: str, templatename: str, context: 
 
 
 def offer_downloads(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
-    """Add to a page's download menu what there is of the whole course."""
+    """Say in a page's download menu what each item does, and add what there is of the whole course."""
     for group in context.get("header_buttons", []):
         if group.get("label") == "download-buttons":
+            for button in group["buttons"]:
+                button["text"] = OWN.get(button["text"], button["text"])
             group["buttons"] += [{"type": "link", "url": "../" * pagename.count("/") + address, "text": words, "icon": icon}
                                  for address, words, icon in MENU]
 
