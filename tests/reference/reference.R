@@ -46,7 +46,7 @@ first_550 <- hsb[1:550, ]
 
 # ---- versions ----------------------------------------------------------------------------------
 packages <- c("lme4", "merTools", "lmerTest", "psych", "nlme", "ggplot2", "minqa", "numDeriv",
-              "jsonlite", "performance", "flextable")
+              "jsonlite", "performance", "flextable", "emmeans", "glmmTMB")
 versions <- sapply(packages, function(p) as.character(packageVersion(p)))
 save_json(named(c(R = as.character(getRversion()), versions)), "versions.json")
 
