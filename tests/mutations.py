@@ -80,7 +80,7 @@ KINDS = {
     "degrees of freedom": Kind(("chapters/mlm/inference.py", "chapters/mlm/means.py"), CALCULATION, flipped, NUMERICS[1:] + NUMERICS[:1]),
     "interval": Kind(("chapters/mlm/intervals.py", "chapters/mlm/prediction.py", "chapters/mlm/explained.py"), CALCULATION, flipped,
                      NUMERICS[1:] + ("tests/test_figures.py", "tests/claims/claims_shrinkage.py")),
-    "alternative text": Kind((PAGES,), r"(?m)^ +alt: (.+)$", "A figure.", ("tests/test_content.py", "tests/test_golden.py")),
+    "alternative text": Kind((PAGES,), r"(?m)^ +alt: \|\n((?: {6}.*\n)+)", "      A figure.\n", ("tests/test_content.py", "tests/test_golden.py")),
     "caption": Kind((PAGES,), r"(?m)^ +caption: \|\n((?: {6}.*\n)+)", "      A figure.\n", ("tests/test_content.py",)),
     "link": Kind((PAGES, "index.md", "slides/deck.md"), r"\{(?:ref|numref|term|eq)\}`(?:[^`<]*<)?([^`<>]+)", lambda text: text + "x", ("build",)),
     "anchor": Kind((PAGES,), r"(?m)^\(ch-[\w-]+\)=\n", "", ("build",)),

@@ -33,7 +33,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         if packed:
             self.send_header("Content-Encoding", "gzip")
-        for name, value in self.headers_sent.items():
+        for name, value in self.headers_sent.items() if kind == "text/html" else ():
             self.send_header(name, value)
         self.end_headers()
         return io.BytesIO(content)
@@ -47,7 +47,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 @contextlib.contextmanager
 def served(folder: Path, **headers: str):
-    """The address at which a folder is served while the block runs, each file with the given headers."""
+    """The address at which a folder is served while the block runs, each page with the given headers, as by deploy/nginx.conf."""
     handler = type("Handler", (Handler,), {"headers_sent": {name.replace("_", "-"): value for name, value in headers.items()}})
     server = Server(("127.0.0.1", 0), functools.partial(handler, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -121,3 +121,14 @@ def test_resampling_the_schools_ses_as_well_lengthens_the_interval():
 
     again = [columns[np.concatenate([rows[school] for school in rng.integers(160, size=160)])].var(axis=0, ddof=1) for _ in range(300)]
     assert marginal(np.array(again)).std() > 1.1 * marginal(columns.var(axis=0, ddof=1)).std()
+
+
+@pytest.mark.claim("the standard deviation of achievement grows with the slope, so their ratio varies less than the slope does.")
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_standardized_slope_between_schools_varies_less_than_its_slope(seed):
+    model, sd_ses = fit("mathach ~ ses_cwc + ses_mean"), np.sqrt(fit("ses ~ 1").cov_re.iloc[0, 0])
+    draws = mlm.bootstrap(model, draws=300, seed=seed)
+    explained = draws["ses_mean"] * sd_ses
+    drawn = (explained / np.sqrt(explained**2 + draws["Intercept Var"])).std()
+    # 300 draws: the Monte-Carlo standard error of a standard deviation is 4 %
+    assert model.bse_fe["ses_mean"] * sd_ses / np.sqrt(null().cov_re.iloc[0, 0]) > 1.5 * drawn
