@@ -18,7 +18,7 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 
 
 # A file is one worker's. What takes longest begins first, so that no worker ends long after the others.
-LONGEST = ["test_browser.py", "test_any_edit.py", "test_build.py", "test_power.py", "test_explorers_browser.py", "test_slides_deck.py", "test_launch.py"]
+LONGEST = ["test_browser.py", "test_any_edit.py", "test_faults.py", "test_build.py", "test_power.py", "test_explorers_browser.py", "test_slides_deck.py", "test_launch.py"]
 
 
 def pytest_collection_modifyitems(items):
