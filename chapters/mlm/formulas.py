@@ -21,7 +21,8 @@ OF_R = {"factor": "C", "ns": "cr", "s": "cr", "ifelse": "np.where", "poly": "x +
 MORE_FACTORS = ("Models with more than one grouping factor (three levels, crossed effects) are not covered: lme4 (R) "
                 "fits them, in Python mixedlm.lmer.")
 ELSEWHERE = {
-    "weights": "Weighted rows are not covered. lme4 (R) fits them, in Python mixedlm.lmer(…, weights=…).",
+    "weights": "Weights are not covered. Rows of known precision: lme4 (R), in Python mixedlm.lmer(…, weights=…). "
+               "Sampling weights are something else: WeMix (R).",
     "offset": "Subtract the offset from the response: 'I(y - offset) ~ x' is the same model.",
     "correlation": "Correlated residuals, AR(1) for example, are not covered. nlme (R) fits them: "
                    "lme(…, correlation = corAR1()).",

@@ -139,7 +139,7 @@ def test_persons_do_not_scatter_alike():
 
 @pytest.mark.claim("between the same ends the curve could lie up to")
 def test_how_far_a_curve_may_lie_from_the_line():
-    curved = mlm.mixedlm("Reaction ~ day + I(day**2)", days(), "Subject", "~ day")
+    curved = mlm.mixedlm("Reaction ~ day + I(day**2)", days(), "Subject", "~ day + I(day**2)")
     rows = mlm.satterthwaite(curved, ["7 * day + 49 * I(day ** 2)", "3.5 * day + 12.25 * I(day ** 2) - 0.5 * (7 * day + 49 * I(day ** 2))"])
     assert rows["estimate"].iloc[0] == pytest.approx(7 * fit().fe_params["day"], rel=0.01)  # the ends are the line's
     bend = mlm.satterthwaite(curved).loc["I(day ** 2)"]
@@ -256,3 +256,15 @@ def test_speed_has_smaller_outliers_and_the_same_conclusion():
     assert largest[1] < largest[0] - 1 and largest[1] > 3
     t = [mlm.satterthwaite(model).loc["day", "t"] for model in (fit(), speed)]
     assert t[0] == pytest.approx(-t[1], abs=0.2)
+
+
+@pytest.mark.claim("of 400 studies without a bend, drawn from it, nearly one in five has a *p* below .05, and more than one in a hundred a *p* as small as this",
+                   "Of 400 studies of independent days in which each person has a scatter of their own, some one in ten has a ratio as large")
+def test_tests_that_take_the_scatter_for_equal_or_known_claim_too_often(reference):
+    """By nlme, tests/reference/time_points.R; limits of two Monte-Carlo standard errors."""
+    drawn = reference("time_points")
+    assert drawn["studies"] > 380 and drawn["observed"]["ar1"] == pytest.approx(9.587, abs=0.001)
+    for share, low, high in [("bend_below_05", 0.15, 0.22), ("bend_as_small", 0.015, 0.06), ("ar1_as_large", 0.07, 0.13)]:
+        error = np.sqrt(drawn[share] * (1 - drawn[share]) / drawn["studies"])
+        assert low - 2 * error < drawn[share] < high + 2 * error and drawn[share] > 2 * error, share
+    assert drawn["bend_as_small"] > 0.01 and drawn["ar1_below_05"] > 0.2
