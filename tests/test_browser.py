@@ -82,7 +82,8 @@ DRESSED = """async sheets => {
     const looks = () => ["light", "dark"].flatMap(theme => {
         document.documentElement.dataset.theme = theme;
         boxes.forEach(box => (box.tabIndex = 0));
-        document.querySelectorAll("#pst-page-toc-nav .active").forEach(link => link.classList.remove("active"));  // follows the reader
+        // The section that is read is marked a moment after the page has another height.
+        document.querySelectorAll("#pst-page-toc-nav a").forEach(link => {link.classList.remove("active"); link.removeAttribute("aria-current")});
         return parts.flatMap(part => ["", "::before", "::after"].map(pseudo => {
             const style = getComputedStyle(part, pseudo || null);
             return pseudo && style.content === "none" ? [] : [`${theme} ${part.tagName} ${part.className}${pseudo}`, ...names.map(name => style[name])];

@@ -17,7 +17,8 @@ from conftest import ROOT
 from test_binder import pins
 from test_setup import imported_modules
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+FOUND = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT = FOUND["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 HEAVY = ["numpy", "pandas", "scipy", "statsmodels", "patsy"]
 DRAWS = ["matplotlib", "seaborn", "plotly", "IPython", "matplotlib_inline", "skmisc"]
@@ -77,7 +78,7 @@ def test_pages_name_the_wheel():
 
 def test_lower_bounds_are_the_versions_that_are_tested():
     tested = pins(ROOT / "requirements.txt")
-    for wanted in [*PROJECT["dependencies"], *EXTRAS["power"], *EXTRAS["figures"]]:
+    for wanted in [*FOUND["build-system"]["requires"], *PROJECT["dependencies"], *EXTRAS["power"], *EXTRAS["figures"]]:
         name, _, least = wanted.partition(">=")
         # a notebook's own kernel brings these two
         assert least == tested.get(name, "") and (least or name in ("ipython", "matplotlib-inline")), wanted
