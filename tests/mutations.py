@@ -95,7 +95,7 @@ KINDS = {
                      ("tests/test_golden.py",)),
     "claim": Kind((PAGES,), r"(?ms)^## (?:Three sentences|What) to keep\n(.*?)(?=\n## |\Z)", contrary, (CLAIMS,)),
     "explorer": Kind(("book/front/assets/explorers/*.js",), CALCULATION, flipped, ("tests/test_explorers.py", "tests/test_explorers_browser.py")),
-    "slide": Kind(("slides/deck.md",), r"(?m)^(?=[A-Z*-]).*\b(?:more|larger|higher|between|within|not|each|same)\b.*$", contrary, ("tests/test_slides_deck.py", "tests/test_slides.py")),
+    "slide": Kind(("slides/deck.md",), r"(?m)^(?=[A-Z*-]).*\b(?:more|larger|higher|between|within|not|each|same)\b.*$", contrary, (CLAIMS, "tests/test_slides_deck.py", "tests/test_slides.py")),
     "translation of R": Kind(("chapters/r-to-python.md",), r"(?m)^\|.*?`([^`\n|]*\b\w+\([^`\n]*)`.*\|$",
                              lambda text: re.sub(r"(\w)(?=\()", r"\1x", text, count=1), ("tests/test_code_on_pages.py", "tests/test_r_to_python.py")),
     "license": Kind(("LICENSE", "LICENSE-TEXT", "CITATION.cff", "pyproject.toml", "data/README.md"),

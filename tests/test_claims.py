@@ -9,12 +9,14 @@ reworded has to be judged again, and a new one that nobody judges fails here.
 import ast
 import re
 
+import jupytext
 import pytest
 
 from conftest import ROOT
 
 CLAIMS = sorted((ROOT / "tests/claims").glob("claims_*.py"))
 PAGES = sorted((ROOT / "chapters").glob("*.md"))
+DECK = ROOT / "slides/deck.md"
 
 
 def squeezed(text):
@@ -45,7 +47,8 @@ def to_judge(text):
 
 @pytest.mark.parametrize("path", CLAIMS, ids=lambda path: path.stem)
 def test_quoted_words_stand_on_their_page(path):
-    text = squeezed((ROOT / "chapters" / f"{path.stem.removeprefix('claims_')}.md").read_text("utf-8"))
+    name = path.stem.removeprefix("claims_")
+    text = squeezed((DECK if name == "deck" else ROOT / f"chapters/{name}.md").read_text("utf-8"))
     assert [words for words in quoted(path) if squeezed(words) not in text] == []
 
 
@@ -65,3 +68,15 @@ def test_what_readers_shall_keep_is_judged(page):
     path = ROOT / f"tests/claims/claims_{page.stem}.py"
     words = [squeezed(words) for words in quoted(path)] if path.exists() else []
     assert [point for point in to_judge(page.read_text("utf-8")) if not any(quote in point for quote in words)] == []
+
+
+def test_what_slides_list_is_judged():
+    """Each point of a list on a slide; the others are titles of figures and equations, and quoted where they say more."""
+    quotes = [squeezed(words) for words in quoted(ROOT / "tests/claims/claims_deck.py")]
+    kind, points = None, []
+    for cell in jupytext.read(DECK).cells:
+        kind = cell.metadata.get("slideshow", {}).get("slide_type", kind)
+        if cell.cell_type == "markdown" and kind != "notes" and "References" not in cell.source:
+            points += re.findall(r"^ *- (.+)$", cell.source, flags=re.M)
+    assert len(points) > 15
+    assert [point for point in points if len(point.split()) > 7 and not any(quote in squeezed(point) for quote in quotes)] == []
