@@ -14,11 +14,19 @@ GLUE = re.compile(r"\{glue:text\}`((?:[\w-]+\.md::)?\w+)(?::([^`]+))?`")
 
 
 def read_executed(path: Path) -> NotebookNode:
-    """A notebook with the outputs that the cache has for it."""
+    """A notebook with the outputs that the cache has for it, none of them an error that its cell doesn't mean to show.
+
+    What goes wrong while a result or a figure is displayed ends no cell.
+    """
     try:
-        return get_cache(CACHE).merge_match_into_notebook(jupytext.read(path))[1]
+        notebook = get_cache(CACHE).merge_match_into_notebook(jupytext.read(path))[1]
     except KeyError:
         raise SystemExit(f"{path.name} did not run to its end; what is wrong stands above.") from None
+    errors = [output for cell in notebook.cells if "raises-exception" not in cell.metadata.get("tags", [])
+              for output in cell.get("outputs", []) if output.output_type == "error"]
+    if errors:
+        raise SystemExit(f"{path.name} shows an error in place of a result: {errors[0].ename}: {errors[0].evalue}")
+    return notebook
 
 
 def glued_values(cells: list[NotebookNode]) -> dict:

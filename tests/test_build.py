@@ -53,6 +53,14 @@ def test_a_failed_cell_fails_every_time_and_leaves_the_site(book):
     assert build(book)[0] == 0 and "mended" in page(book)
 
 
+def test_a_result_that_can_not_be_displayed_fails(book):
+    """No cell ends by it: the page would show a traceback."""
+    write_chapter(book, "one", "import matplotlib.pyplot as plt\nimport mlm\nmlm.use_course_style()\nmlm.notebook.narrow = lambda figure: 1 / 0\n"
+                               "plt.plot([1, 2])\nplt.show()")
+    code, output = build(book)
+    assert code == 1 and "one.md shows an error in place of a result: ZeroDivisionError" in output and "fine" in page(book), output
+
+
 def test_warnings_and_dead_references_are_errors(book):
     """Also what a cell prints as a warning."""
     faults = ["See {ref}`nowhere`.", "See {term}`nothing`.", "See [this](missing.md).", "{glue:text}`unknown:.2f`"]

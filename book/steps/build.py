@@ -32,6 +32,7 @@ def add_extras(site: Path) -> None:
     The list of software, slides, notebooks to run at home and for a class, the helper package, and the PDFs if they are of these sources.
     """
     os.environ["SOURCE_DATE_EPOCH"] = wheel.ZIPS_BEGIN  # Python 3.14 dates what it packs by it; figures have 1970
+    notebooks.quoted()  # all that ran is looked at
     write_software(site)
     if DECK.exists():
         slides.write_deck(site / "slides", book="../")

@@ -1,7 +1,11 @@
 """How results look in a notebook and on the site: numbers for the prose, tables, figures."""
 
+import ast
+import copyreg
 import hashlib
 import html
+import io
+import itertools
 import json
 import pickle
 
@@ -128,6 +132,19 @@ def frame_to_latex(frame):
     return head + "\\midrule\n" + "\n".join(lines) + "\n\\bottomrule" + foot
 
 
+class _Pickler(pickle.Pickler):
+    """Python 3.14 no longer pickles the counter that matplotlib gives to an axis of names."""
+
+    dispatch_table = copyreg.dispatch_table | {itertools.count: lambda counter: (itertools.count, ast.literal_eval(f"({repr(counter)[6:-1]},)"))}
+
+
+def _copied(figure):
+    """A figure's copy, by way of its bytes: it has no other."""
+    file = io.BytesIO()
+    _Pickler(file).dump(figure)
+    return pickle.loads(file.getvalue())
+
+
 def narrow(figure):
     """The same figure for a phone: panels of a row one below the other, legends above, no letter below 10 points.
 
@@ -150,7 +167,7 @@ def narrow(figure):
     [0, 1]
     >>> plt.close(figure)
     """
-    copy = pickle.loads(pickle.dumps(figure))
+    copy = _copied(figure)
     plt.close(copy)  # pyplot would show it too
     width, height = copy.get_size_inches()
     panels = [axes for axes in copy.axes if axes.get_subplotspec()]
