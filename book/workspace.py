@@ -132,7 +132,7 @@ def read_pages() -> Iterator[Path]:
 
 
 def end_with_parent() -> None:
-    """End a process that runs chapters when the build has been killed, instead of running all that are left."""
+    """End a process when the one that started it was killed: no chapter that is left is run, no port is kept."""
     def watch(parent: int) -> None:
         while os.getppid() == parent:
             time.sleep(0.5)

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
@@ -167,4 +168,7 @@ def test_what_is_served_while_one_writes_is_a_build_from_nothing(first, tmp_path
     finally:
         server.terminate()
         server.wait()
+    time.sleep(2)
+    with pytest.raises(URLError):  # nobody holds the port
+        urlopen(f"http://127.0.0.1:{port}/")
     assert differing(writer.folder, tmp_path / "fresh") == []

@@ -16,13 +16,14 @@ import time
 from livereload import Server
 
 from book.steps.build import show
-from book.workspace import CONFIG, PAGE_KEYS, ROOT, SITE, SITE_KEY, page_keys, site_key
+from book.workspace import CONFIG, PAGE_KEYS, ROOT, SITE, SITE_KEY, end_with_parent, page_keys, site_key
 
 FORK = multiprocessing.get_context("fork")  # what is imported here need not be imported for each edit
 
 
 def serve(port: int) -> None:
     """Serve the site; a page that is open is loaded again whenever the site has become another."""
+    end_with_parent()
     server = Server()
     server.watch(str(SITE_KEY))  # written when a new page or a new site is in place
     server.serve(root=str(SITE), port=port)

@@ -163,7 +163,7 @@ def write_deck(folder: Path, book: str | None = None, deck: Path = DECK) -> int:
         slides.append(slide_html(cells, number, values, markdown, figures, book))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (folder / "index.html").write_text(markdown.with_formulas(PAGE.format(title=CONFIG["title"], slides="\n".join(slides))), encoding="utf-8")
+    (folder / "index.html").write_text(markdown.with_formulas(PAGE.format(title=escape(CONFIG["title"]), slides="\n".join(slides))), encoding="utf-8")
     for name, picture in figures.items():
         (folder / name).write_text(shorten(picture), encoding="utf-8")
     for source in (deck.with_name("deck.css"), deck.with_name("deck.js"), FRONT / "assets/favicon.svg"):

@@ -8,7 +8,6 @@ from hatchling.build import build_wheel
 
 from book.workspace import ROOT
 
-
 ZIPS_BEGIN = "315532800"  # 1980, the first year that a zip archive can name
 
 
