@@ -26,6 +26,7 @@ import yaml
 from jupyter_book.config import get_final_config
 from jupyter_cache import get_cache
 from jupyter_cache.base import JupyterCacheAbstract
+from jupyter_cache.cache.db import NbProjectRecord
 from jupyter_cache.executors import load_executor
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
@@ -215,12 +216,26 @@ def execute(paths: list[Path]) -> None:
     stale = cache.list_unexecuted(filter_uris=changed)
     if stale:
         print(f"Running {len(stale)} chapters: {', '.join(sorted(Path(r.uri).stem for r in stale))}", flush=True)
-        load_executor("local-parallel", cache=cache, logger=logger).run_and_cache(
-            filter_pks=[record.pk for record in stale], timeout=CONFIG["execute"]["timeout"])
+        run(stale, cache, logger)
+    failed = {record.uri for record in cache.list_unexecuted(filter_uris=changed)}
+    kept.write_text(json.dumps(ran | {path: texts[path] for path in changed if path not in failed}))
+
+
+def run(records: list[NbProjectRecord], cache: JupyterCacheAbstract, logger: logging.Logger) -> None:
+    """Run notebooks and keep their outputs; once more what came to no end by no fault of its own.
+
+    Such is one whose kernel found its port taken, or whose outputs were lost as another one ended: the cache
+    counts its records and then removes those that it did not count.
+    """
+    settings = {"timeout": CONFIG["execute"]["timeout"]}
+    # Of chapters with the same code one runs, for all: two would write the same place of the cache at once.
+    codes = {cache.create_hashed_notebook(cache.get_project_notebook(record.pk).nb)[1]: record.pk for record in records}
+    ran = load_executor("local-parallel", cache=cache, logger=logger).run_and_cache(filter_pks=list(codes.values()), **settings)
     if not (CACHE / "global.db").exists():
         sys.exit("_build/work was removed while the chapters ran. _build/html is unchanged; run the same command again.")
-    failed = {record.uri for record in cache.list_unexecuted(filter_uris=[record.uri for record in stale])}
-    kept.write_text(json.dumps(ran | {path: texts[path] for path in changed if path not in failed}))
+    lost = {record.uri for record in cache.list_unexecuted(filter_pks=list(codes.values()))} - set(ran.excepted)
+    if lost:
+        load_executor("local-serial", cache=cache, logger=logger).run_and_cache(filter_uris=list(lost), **settings)
 
 
 def forget_moved(cache: JupyterCacheAbstract) -> None:

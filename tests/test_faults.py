@@ -16,11 +16,10 @@ from small_book import build, make, page, ran, site, start, write_chapter, write
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory):
-    """A book that was built once, which gives a cell 5 seconds."""
+    """A book that was built once."""
     folder = make(tmp_path_factory.mktemp("first") / "book")
-    config = folder / "_config.yml"
-    config.write_text(re.sub(r"timeout: \d+", "timeout: 5", config.read_text()))
-    assert build(folder)[0] == 0
+    code, output = build(folder)
+    assert code == 0, output
     return folder
 
 
@@ -46,6 +45,11 @@ def mends(book):
     assert code == 0 and "mended" in page(book) and "fine" in page(book, "two"), output
 
 
+def give_a_cell(book, seconds):
+    config = book / "_config.yml"
+    config.write_text(re.sub(r"timeout: \d+", f"timeout: {seconds}", config.read_text()))
+
+
 @pytest.mark.parametrize("code, words", [
     ("while True: pass", ["one.md", "CellTimeoutError"]),
     ("x = bytearray(10 ** 15)", ["one.md", "MemoryError"]),
@@ -53,8 +57,41 @@ def mends(book):
     ids=["never ends", "asks for all memory", "is killed"])
 def test_a_cell_that(book, code, words):
     write_chapter(book, "one", code)
+    give_a_cell(book, 5 if "CellTimeoutError" in words else 180)
     fails(book, *words)
+    give_a_cell(book, 180)
     mends(book)
+
+
+def test_a_kernel_that_dies_once(book):
+    """As one does that finds its port taken: the chapter runs once more, for its page and for the archives."""
+    write_chapter(book, "one", "import os, signal\nif not os.path.exists('tried'):\n    open('tried', 'w')\n"
+                               "    os.kill(os.getpid(), signal.SIGKILL)\nprint('alive')")
+    code, output = build(book)
+    assert code == 0 and "alive" in page(book) and "DeadKernelError" in output, output
+
+
+DROPS = """
+import os, sys
+from jupyter_cache.cache.db import NbCacheRecord
+delete = NbCacheRecord.records_to_delete
+def records_to_delete(keep, db):
+    if os.path.exists("dropped"):
+        return delete(keep, db)
+    open("dropped", "w")
+    return delete(0, db)[-1:]
+NbCacheRecord.records_to_delete = staticmethod(records_to_delete)
+from book.steps import build
+sys.argv = ["build"]
+build.main()
+"""
+
+
+def test_outputs_that_the_cache_drops(book):
+    """As it does when two chapters end in the same moment."""
+    write_chapter(book, "one", "print('kept')")
+    code, output = build(book, "-c", DROPS)
+    assert code == 0 and (book / "dropped").exists() and "kept" in page(book), output
 
 
 def running(process):
@@ -71,7 +108,7 @@ def test_kill_while_chapters_run(book):
     """Those that run end, and nobody runs the others: the next build would wait for that."""
     before, others = site(book), [f"other-{number}" for number in range(2 * os.cpu_count() + 1)]
     for name in ("one", *others):
-        write_chapter(book, name, SLOW)
+        write_chapter(book, name, f"{SLOW}; print('{name}')")
     write_toc(book)
     process = start(book)
     running(process)
