@@ -6,6 +6,7 @@ belong to an `execution_key`, and read pages to the digests of their sources.
 """
 
 import calendar
+import gc
 import hashlib
 import json
 import logging
@@ -266,6 +267,7 @@ def run_sphinx(builder: str, out: Path, doctrees: Path, only: list[Path] | None 
     # Two builds of the same commit are the same bytes, and "last updated" is its date.
     os.environ["SOURCE_DATE_EPOCH"] = last_change()
     settings = found | settings | {"extensions": extensions, "nb_execution_cache_path": str(CACHE), "nitpicky": True}
+    gc.set_threshold(1_000_000)  # to look for circles among millions of living nodes takes a third of Sphinx's time, and finds few
     with patch_docutils(), docutils_namespace():
         app = Sphinx(ROOT, None, out, doctrees, builder, confoverrides=settings, status=None, warningiserror=True, keep_going=True)
         # The search has texts of its own: book/steps/search.py.

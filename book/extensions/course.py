@@ -15,6 +15,8 @@ from pathlib import Path
 
 import plotly
 from docutils import nodes
+from pybtex.backends import plaintext
+from pybtex.plugin import register_plugin
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util import logging
@@ -154,6 +156,8 @@ def start_katex(cls: type, rundir: Path, timeout: float) -> tuple[subprocess.Pop
 def setup(app: Sphinx) -> dict:
     sys.path.insert(0, str(ROOT / "chapters"))  # autodoc imports mlm
     KaTeXServer.start_server_process = classmethod(start_katex)
+    # Without this each citation looks through all installed packages for who can write plain text.
+    register_plugin("pybtex.backends", "plaintext", plaintext.Backend, force=True)
     app.connect("config-inited", do_without_npm)
     app.connect("builder-inited", refuse_other_builders)
     app.connect("builder-inited", lambda app: draw_pictures())

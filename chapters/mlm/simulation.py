@@ -73,7 +73,8 @@ def refit(fit, responses):
     -------
     pandas.DataFrame
         A row for each response: fixed effects, lower triangle of `cov_re`, ``Residual Var`` and
-        ``llf``. Every one has passed the checks of a single fit.
+        ``llf``. Every one has passed the checks of a single fit. A variance on the boundary is zero
+        up to rounding, not always exactly.
 
     Raises
     ------

@@ -72,7 +72,20 @@ def test_the_sectors_differ_by_three_amounts():
     assert hsb().groupby("schid", observed=True)["ses_cwc"].mean().abs().max() < 1e-12
 
 
-@pytest.mark.claim("Once the school's mean is in the model, centering doesn't change a model with random intercepts, only what its coefficients are called; with random slopes it makes another model.",
+@pytest.mark.claim("With random slopes it makes another model, and with a product or a square of SES too, unless the mean enters these as well.")
+def test_a_product_of_ses_makes_another_model_unless_the_mean_enters_it():
+    def llf(formula):
+        return mlm.mixedlm(f"mathach ~ {formula}", hsb(), "schid", reml=False).llf
+
+    product, with_mean = "{0} * schtype + ses_mean", "{0} * schtype + ses_mean * schtype"
+    square, with_means = "{0} + I({0} ** 2) + ses_mean", "{0} + I({0} ** 2) + ses_mean + I(ses_mean ** 2) + {0}:ses_mean"
+    for other in (product, square):
+        assert abs(llf(other.format("ses_cwc")) - llf(other.format("ses"))) > 0.5
+    for same in (with_mean, with_means):
+        assert llf(same.format("ses_cwc")) == pytest.approx(llf(same.format("ses")), abs=1e-6)
+
+
+@pytest.mark.claim("Once the school's mean is in the model, centering doesn't change a model with random intercepts, only what its coefficients are called.",
                    "Their random parts differ by $u_{1j}\\bar X_j$.")
 def test_one_model_with_random_intercepts_and_two_with_random_slopes():
     assert fit(BOTH).llf == pytest.approx(fit(MUNDLAK).llf, abs=1e-6)

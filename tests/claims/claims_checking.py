@@ -202,3 +202,19 @@ def test_compression_alone_makes_little_difference_of_slopes(seed):
 def test_the_lowest_schools_stand_out():
     u = full().blups["Intercept"]
     assert u.min() / u.std() < -2.5
+
+
+@pytest.mark.claim("The third relation is bent, and neither panel can show it",
+                   "With the bend in the model, slopes in Catholic schools differ from those in public schools of the same mean SES")
+def test_slopes_rise_with_mean_ses_up_to_its_average():
+    formula = "mathach ~ meanses * ses_cwc + schtype * ses_cwc"
+
+    def tests(data):
+        return mlm.satterthwaite(mlm.mixedlm(f"{formula} + I(meanses ** 2) * ses_cwc", data, "schid", "~ ses_cwc"))
+
+    bent = tests(hsb())
+    assert bent["p"].iloc[-1] < 0.05 / 3 and bent["estimate"].iloc[-1] < 0
+    top = -bent.loc["meanses:ses_cwc", "estimate"] / (2 * bent["estimate"].iloc[-1])
+    assert 0 < top < 0.4  # in units of mean SES, which has a standard deviation of .41
+    assert bent.loc["schtype:ses_cwc", "upper"] < -1
+    assert tests(hsb()[hsb()["meanses"] > -0.9])["p"].iloc[-1] < 0.05  # not by the three schools of lowest SES alone
