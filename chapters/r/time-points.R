@@ -35,6 +35,8 @@ summary(own)$tTable
 anova(alone, own, both)
 both$modelStruct$corStruct
 summary(update(own, fixed = Reaction ~ day + I(day^2)))$tTable
+summary(update(own, fixed = Reaction ~ day + I(day^2), random = ~ day + I(day^2) | Subject,
+               control = lmeControl(opt = "optim", maxIter = 300, msMaxIter = 300)))$tTable
 
 # ---- time-points-without ----
 update(ar1, data = subset(restricted, !Subject %in% c(308, 332)))

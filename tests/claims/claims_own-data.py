@@ -215,9 +215,21 @@ def test_without_the_design_the_average_is_that_of_the_sample():
     assert abs(found["mixed"].mean() - 1.0) < error["mixed"] and abs(found["weighted"].mean() - 1.4) < error["weighted"]
 
 
-@pytest.mark.claim("If the slope is the same in both kinds of schools, or the model has the kind with its interaction",
-                   "If the slope is the same in all kinds of schools, this comes to the same without weights",
-                   "Weights make estimates less certain")
+@pytest.mark.claim("If the model has the kind, with its interaction where slopes differ.",
+                   "If the slope is the same in all kinds of schools, the kind without its interaction will do.",
+                   "Equal slopes are not enough by themselves")
+def test_with_equal_slopes_the_kind_must_be_in_the_model_if_predictor_and_outcome_differ_by_it():
+    names, rng, found = code(), np.random.default_rng(8), []
+    for _ in range(60):
+        sample = names["survey"](rng)
+        sample["y"] += sample["private"] * (sample["x"] + 3)  # a slope of 1.5 in both kinds, and
+        sample["x"] += sample["private"]  # pupils of private schools are ahead in x by 1, in y by 3 beyond that
+        found.append([model(sample, "school", formula).fe_params["x"] for formula in ("y ~ x", "y ~ x + private")])
+    (without, kind), error = np.mean(found, axis=0), np.std(found, axis=0) / np.sqrt(60)
+    assert without > 1.5 + 4 * error[0] and abs(kind - 1.5) < 4 * error[1]
+
+
+@pytest.mark.claim("Weights make estimates less certain")
 def test_where_the_slope_is_the_same_weights_only_cost():
     found = surveys(150, equal=True)
     assert abs(found["mixed"].mean() - 1.5) < 4 * found["mixed"].sem()
