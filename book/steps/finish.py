@@ -8,6 +8,7 @@ told is told to Sphinx, in book/extensions; here is what only the finished pages
 import html
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -186,9 +187,10 @@ def finish_pages(site: Path) -> None:
     for name, page in pages.items():
         improve(name, page, site)
         (site / name).write_text(page.html, "utf-8")  # which rules are of use is read from the files
-    styles = join_styles(site, pages)
+    with ThreadPoolExecutor() as beside:  # join_styles waits for node
+        styles = beside.submit(join_styles, site, pages)
+        shorten_pictures(site)
     for name, page in pages.items():
-        lighten_head(page, "../" * name.count("/"), styles)
+        lighten_head(page, "../" * name.count("/"), styles.result())
         (site / name).write_text(page.html + "\n", "utf-8")
-    shorten_pictures(site)
     remove_unused(site)
