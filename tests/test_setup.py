@@ -1,13 +1,16 @@
 """The environment: its pins agree with each other, and its set-up knows when it is done."""
 
 import ast
+import fcntl
 import importlib.metadata
 import importlib.util
 import json
 import re
 import shutil
 import stat
+import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -284,6 +287,31 @@ def test_a_set_up_cut_short_is_not_ready(course, tools, monkeypatch, capsys,
     assert setup_env.main(course) == code
     assert capsys.readouterr().err == message
     assert tools[-1] == tool and not is_ready(course)
+
+
+KILLED = """
+import importlib.util, pathlib, sys
+spec = importlib.util.spec_from_file_location("setup_env", sys.argv[1])
+setup_env = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(setup_env)
+with open("lock", "w") as lock:
+    setup_env.wait_for_turn(lock)
+    setup_env.run(pathlib.Path.cwd(), "A tool", ["sh", "-c", "touch begun; until test -e let-go; do sleep .05; done"])
+"""
+
+
+def test_a_tool_that_outlives_a_killed_set_up_holds_the_next_one_up(tmp_path):
+    first = subprocess.Popen([sys.executable, "-c", KILLED, setup_env.__file__], cwd=tmp_path)
+    while not (tmp_path / "begun").exists():
+        assert first.poll() is None
+        time.sleep(0.05)
+    first.kill()
+    first.wait()
+    with (tmp_path / "lock").open() as lock:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (tmp_path / "let-go").touch()
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 # --- what the person at the terminal is told

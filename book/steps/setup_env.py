@@ -121,7 +121,7 @@ def run(root, step, command, registry=None, cwd="."):
     print(step, "...", flush=True)
     done = subprocess.run(command, cwd=root / cwd, env=tool_environment(root), text=True,
                           errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT)
+                          stderr=subprocess.STDOUT, close_fds=False)  # it holds the lock, too
     if done.returncode:
         raise SetupError(explain_failure(step, done.stdout, registry))
 
@@ -191,7 +191,12 @@ def set_up(root, key):
 
 
 def wait_for_turn(file):
-    """Lock ``file``, so that of two terminals the second waits for the first."""
+    """Lock ``file``, so that of two terminals the second waits for the first.
+
+    The tools inherit the lock: pip, which outlives a set-up that is killed, would write into the
+    .venv of the next one.
+    """
+    os.set_inheritable(file.fileno(), True)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
