@@ -38,7 +38,7 @@ def test_icc_design_effect_and_reliability_are_what_they_are_said_to_be():
 
 @pytest.mark.claim("The plausible range describes schools; a confidence interval describes their average.",
                    "One is about schools, the other about their average.",
-                   "About 95 % of the true means of the schools in the population, if these are normal.")
+                   "About 95 % of the true means of the schools of which these are a random sample, if the means are normal.")
 def test_more_schools_narrow_the_interval_and_not_the_range():
     tau00, sigma2, _ = parts()
     gamma00, n = null().fe_params["Intercept"], 45

@@ -41,6 +41,19 @@ def test_the_population_averaged_slope_is_smaller(seed):
     assert found.params["x"] < 0.9 - 4 * found.bse["x"]
 
 
+@pytest.mark.claim("What is left is the difference of the two questions, and the approximation says how large it should be.",
+                   "neither is the slope within schools")
+def test_within_schools_the_two_slopes_differ_as_the_approximation_says():
+    data = high()
+    within = glmm.fit(data, "high ~ ses_cwc + (1 | schid)", family="binomial")
+    gee = smf.gee("high ~ ses_cwc", "schid", data, family=sm.families.Binomial(), cov_struct=sm.cov_struct.Exchangeable()).fit()
+    assert gee.params["ses_cwc"] == pytest.approx(within.beta[1] / np.sqrt(1 + 0.346 * within.tau2[0]), abs=0.02)
+    assert gee.params["ses_cwc"] < within.beta[1] - 0.05
+    raw = glmm.fit(data, "high ~ ses + (1 | schid)", family="binomial")
+    apart = glmm.fit(data, "high ~ ses_cwc + ses_mean + (1 | schid)", family="binomial")
+    assert apart.beta[1] == pytest.approx(within.beta[1], abs=0.01) and raw.beta[1] > within.beta[1] + 0.05
+
+
 @pytest.mark.claim("In a linear model the two slopes would be the same parameter")
 def test_in_a_linear_model_gee_and_the_mixed_model_agree():
     gee = smf.gee("mathach ~ ses_cwc", "schid", hsb(), cov_struct=sm.cov_struct.Exchangeable()).fit()

@@ -157,7 +157,7 @@ def test_schools_help_more(seed):
     assert schools < 0.8 * base and students > 0.9 * base
 
 
-@pytest.mark.claim("a hint that some of it is real, not more.",
+@pytest.mark.claim("a hint that some of it is real, not more.", "The $F$ test of {ref}`ch-fixed-effects` weights them and is clearer",
                    "Most of the variation arises by chance alone.")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_shuffles(seed):
@@ -169,10 +169,17 @@ def test_shuffles(seed):
     def spread(y):
         return (np.bincount(codes, x * y) / S).var(ddof=1)
 
+    def weighted(y):
+        """What own slopes explain beyond a common one, by what they leave: F but for its degrees of freedom."""
+        own, one = np.bincount(codes, x * y) / S, (x @ y) / (x @ x)
+        return S @ (own - one) ** 2 / (y @ y - S @ own**2)
+
     errors = (y - common * x) * np.sqrt(len(y) / (len(y) - 161))
-    real, chance = spread(y), [spread(common * x + rng.permutation(errors)) for _ in range(2000)]
+    shuffled = [mlm.center_within(common * x + rng.permutation(errors), data["schid"]).to_numpy() for _ in range(2000)]
+    real, chance = spread(y), [spread(y) for y in shuffled]
     # a share of .05 from 2000 shuffles has a standard error of .005
     assert np.mean(chance) > real / 2 and 0.03 < np.mean(np.array(chance) >= real) < 0.075
+    assert np.mean([weighted(other) >= weighted(y) for other in shuffled]) < 0.015
 
 
 @pytest.mark.claim("the same achievement is a different rank in different schools")
