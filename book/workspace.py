@@ -140,7 +140,13 @@ def end_with_parent() -> None:
             time.sleep(0.5)
         os._exit(1)
 
-    threading.Thread(target=watch, args=[os.getppid()], daemon=True).start()
+    try:
+        # A pool ends its processes by this signal, once. As the interrupt that the build makes of it, it
+        # would be lost here: Python passes over what is raised right after a fork.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        threading.Thread(target=watch, args=[os.getppid()], daemon=True).start()
+    except KeyboardInterrupt:
+        os._exit(1)
 
 
 @contextmanager

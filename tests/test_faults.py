@@ -79,7 +79,7 @@ def records_to_delete(keep, db):
     if os.path.exists("dropped"):
         return delete(keep, db)
     open("dropped", "w")
-    return delete(0, db)[-1:]
+    return [max(delete(0, db))]
 NbCacheRecord.records_to_delete = staticmethod(records_to_delete)
 from book.steps import build
 sys.argv = ["build"]
@@ -207,3 +207,21 @@ def test_what_is_read_is_damaged(book):
     fails(book, "`make strict` builds from nothing")
     code, output = build(book, "-m", "book.steps.build", "--clean")
     assert code == 0 and "mended" in page(book) and "fine" in page(book, "two"), output
+
+
+STOPPED = """
+import os, signal, threading
+from book.workspace import turn
+with turn():
+    threading.Thread.start = lambda thread: os.kill(os.getpid(), signal.SIGTERM)
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        signal.pause()
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_process_that_is_stopped_as_it_begins(book):
+    """It waited for work for ever, and the build for its end."""
+    assert build(book, "-c", STOPPED) == (0, f"{-signal.SIGTERM}\n")

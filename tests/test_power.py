@@ -1,6 +1,7 @@
 """Power by simulation: against formulas, lme4 and single fits; the same numbers whatever does the work."""
 
 import json
+import importlib
 import re
 import shutil
 import subprocess
@@ -175,7 +176,7 @@ def test_the_chapters_dask_code_runs_on_a_cluster(cluster, forty):
     client = names["client"]
     try:
         assert len(client.scheduler_info()["workers"]) == 2
-        homes = client.run(lambda: sys.modules["mlm.planning"].__file__)  # the copy that was sent, on both
+        homes = client.run(lambda: importlib.import_module("mlm.planning").__file__)  # the copy that was sent, on both
         assert len(homes) == 2 and all("mlm.zip" in home for home in homes.values())
         here = mlm.power(fit, "catholic", **names["designs"], jobs=1)
         pd.testing.assert_frame_equal(names["table"], here, rtol=1e-12)
