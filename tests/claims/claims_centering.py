@@ -72,7 +72,7 @@ def test_the_sectors_differ_by_three_amounts():
     assert hsb().groupby("schid", observed=True)["ses_cwc"].mean().abs().max() < 1e-12
 
 
-@pytest.mark.claim("With random slopes it makes another model, and with a product or a square of SES too, unless the mean enters these as well.")
+@pytest.mark.claim("With random slopes it makes another model, and with a product or a square of SES too, unless the model also has the mean's own product, or for a square the mean's square and its product with SES.")
 def test_a_product_of_ses_makes_another_model_unless_the_mean_enters_it():
     def llf(formula):
         return mlm.mixedlm(f"mathach ~ {formula}", hsb(), "schid", reml=False).llf

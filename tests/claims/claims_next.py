@@ -41,7 +41,7 @@ def test_the_population_averaged_slope_is_smaller(seed):
     assert found.params["x"] < 0.9 - 4 * found.bse["x"]
 
 
-@pytest.mark.claim("What is left is the difference of the two questions, and the approximation says how large it should be.",
+@pytest.mark.claim("What is left is the difference between the two questions, and the approximation says how large it should be.",
                    "neither is the slope within schools")
 def test_within_schools_the_two_slopes_differ_as_the_approximation_says():
     data = high()

@@ -213,7 +213,8 @@ def test_persons_who_drop_out_by_an_outcome_that_is_in_the_fit():
     assert abs(complete_persons - 1) > 4 * error[1] and abs(no_groups - 1) > 4 * error[2]
 
 
-@pytest.mark.claim("Indicators of the groups among their columns help where $Y$ or a level-1 predictor has gaps and its slopes don't vary, but they make groups more different than they are")
+@pytest.mark.claim("Indicators of the groups among their columns help if the imputation is an unpenalized regression with random draws",
+                   "even then they make groups more different than they are")
 def test_an_imputation_by_indicators_of_the_groups():
     """Y is missing by z; Bayesian regression on x, z and an indicator of each group, five times."""
     names, rng, found = code(), np.random.default_rng(12), []
@@ -240,8 +241,9 @@ def test_an_imputation_by_indicators_of_the_groups():
     assert means[3] > TRUTH_OF_SITUATIONS["tau00"] + 2 * errors[3]
 
 
-@pytest.mark.claim("`MICEData` of statsmodels and `IterativeImputer` of scikit-learn, know no groups by themselves")
+@pytest.mark.claim("`MICEData` of statsmodels and `IterativeImputer` of scikit-learn, know no groups by themselves", "`MICEData` borrows values of similar rows")
 def test_the_stock_imputation_is_told_of_no_groups():
+    assert inspect.signature(MICEData).parameters["k_pmm"].default > 0  # rows of which one is drawn: predictive mean matching
     assert not [name for name in inspect.signature(MICEData).parameters if "group" in name or "cluster" in name]
 
 
