@@ -279,5 +279,5 @@ def run_sphinx(builder: str, out: Path, doctrees: Path, only: list[Path] | None 
         # The search has texts of its own: book/steps/search.py.
         app.builder.index_page = app.builder.dump_search_index = app.builder.load_indexer = lambda *page: None
         app.build(force_all=only is None, filenames=only and list(map(str, only)))
-    gc.freeze()  # nor at the end
+    gc.freeze()  # what Sphinx leaves is not looked through when the process ends, either
     return app.statuscode == 0

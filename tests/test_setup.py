@@ -308,9 +308,11 @@ def test_a_tool_that_outlives_a_killed_set_up_holds_the_next_one_up(tmp_path):
     first.kill()
     first.wait()
     with (tmp_path / "lock").open() as lock:
-        with pytest.raises(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        (tmp_path / "let-go").touch()
+        try:
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            (tmp_path / "let-go").touch()  # or it would run for ever
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 

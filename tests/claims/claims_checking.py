@@ -218,3 +218,18 @@ def test_slopes_rise_with_mean_ses_up_to_its_average():
     assert 0 < top < 0.4  # in units of mean SES, which has a standard deviation of .41
     assert bent.loc["schtype:ses_cwc", "upper"] < -1
     assert tests(hsb()[hsb()["meanses"] > -0.9])["p"].iloc[-1] < 0.05  # not by the three schools of lowest SES alone
+
+
+@pytest.mark.claim("own slopes are even flatter in the highest third, which has more Catholic schools")
+def test_thirds_of_mean_ses():
+    schools = hsb().groupby("schid", observed=True)
+    x, y = hsb()["ses_cwc"], mlm.center_within(hsb()["mathach"], hsb()["schid"])
+    slopes = (x * y).groupby(hsb()["schid"], observed=True).sum() / (x * x).groupby(hsb()["schid"], observed=True).sum()
+    thirds = pd.qcut(schools["ses"].mean(), 3, labels=False)
+    assert slopes.groupby(thirds).mean().idxmin() == 2 == schools["schtype"].first().groupby(thirds).mean().idxmax()
+
+
+@pytest.mark.claim("Dependence shows in residuals only where the data say what rows may share")
+def test_residuals_of_minority_students_lie_low():
+    left = full().resid.groupby(hsb()["minority"]).agg(["mean", "sem"])
+    assert left["mean"][1] < -1 < 0.3 < left["mean"][0] and left["sem"].max() < 0.2

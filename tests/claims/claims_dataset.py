@@ -134,3 +134,8 @@ def test_sectors():
         variances.append((J - 1) * np.var(without))
     gap, se = estimates[1] - estimates[0], np.sqrt(sum(variances))
     assert 0.05 < gap < 0.1 and 1.5 < gap / se < 1.96
+
+
+@pytest.mark.claim("It has no weights of the survey's design.")
+def test_the_file_has_no_weights():
+    assert (ROOT / "data/hsb.csv").read_text("utf-8").split("\n")[0] == "schid,minority,female,ses,mathach,size,schtype,meanses"

@@ -66,3 +66,11 @@ def test_parameters_of_the_fixed_effects_approach():
     assert [name for name in columns if "ses" in name] == ["ses"]
     assert len(patsy.dmatrix("C(schid) * ses", hsb()).design_info.column_names) + 1 == 162 + 159
     assert patsy.dmatrix("C(g)", {"g": np.array(["a", "b", "c"])}).shape == (3, 3)
+
+
+@pytest.mark.claim("`minority` happens to be 0 in all six, but it can differ between two students of a school")
+def test_six_rows_of_one_school():
+    six, schools = hsb().head(6), hsb().groupby("schid", observed=True)
+    same = [name for name in six if six[name].nunique() == 1]
+    assert {"schid", "size", "schtype", "meanses", "minority"} == set(same)
+    assert (schools[["size", "schtype", "meanses"]].nunique() == 1).all(axis=None) and schools["minority"].nunique().max() == 2
