@@ -224,7 +224,7 @@ def execute(paths: list[Path]) -> None:
     if stale:
         print(f"Running {len(stale)} chapters: {', '.join(sorted(Path(r.uri).stem for r in stale))}", flush=True)
         run(stale, cache, logger)
-    failed = {record.uri for record in cache.list_unexecuted(filter_uris=changed)}
+    failed = {record.uri for record in cache.list_unexecuted(filter_uris=changed)} if stale else set()
     kept.write_text(json.dumps(ran | {path: texts[path] for path in changed if path not in failed}))
 
 
@@ -278,6 +278,8 @@ def run_sphinx(builder: str, out: Path, doctrees: Path, only: list[Path] | None 
         app = Sphinx(ROOT, None, out, doctrees, builder, confoverrides=settings, status=None, warningiserror=True, keep_going=True)
         # The search has texts of its own: book/steps/search.py.
         app.builder.index_page = app.builder.dump_search_index = app.builder.load_indexer = lambda *page: None
+        if only:  # the index and the like are made with the whole
+            app.builder.finish = app.builder.copy_image_files
         app.build(force_all=only is None, filenames=only and list(map(str, only)))
     gc.freeze()  # what Sphinx leaves is not looked through when the process ends, either
     return app.statuscode == 0

@@ -3,6 +3,7 @@
     python -m book.audit.audit                all pages, both books
     python -m book.audit.audit chapters/why   only these pages
     --no-stock, --no-lighthouse               leave out what takes longest
+    --runs 5                                  Lighthouse's medians of so many runs
 
 Prints one table and writes it to _build/audit/pages.csv. Bytes are those transferred with gzip and
 a cold cache; axe-core looks at each page light and dark, at 1280 and at 390 px, with all folds open; a fault of
@@ -13,11 +14,13 @@ import argparse
 import contextlib
 import csv
 import json
+import math
 import os
 import re
 import shlex
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -169,7 +172,7 @@ def violations(page, judged: set) -> list[str]:
 
 
 def lighthouse(address: str, name: str) -> dict:
-    """Lighthouse's four scores and three timings, on its slow phone."""
+    """Lighthouse's four scores and four timings, on its slow phone."""
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
         subprocess.run([AUDIT / "node_modules/.bin/lighthouse", f"{address}{name}.html", "--quiet", "--output=json",
                         f"--output-path={report.name}", "--chrome-flags=" + shlex.join(["--headless=new", *FLAGS])],
@@ -177,10 +180,15 @@ def lighthouse(address: str, name: str) -> dict:
         result = json.load(open(report.name))
     scores = {short: result["categories"][key]["score"] for short, key in
               [("perf", "performance"), ("a11y", "accessibility"), ("best", "best-practices"), ("seo", "seo")]}
-    numbers = {short: result["audits"][key].get("numericValue") for short, key in
-               [("FCP s", "first-contentful-paint"), ("LCP s", "largest-contentful-paint"), ("CLS", "cumulative-layout-shift")]}
-    return scores | {key: None if value is None else round(value / (1 if key == "CLS" else 1000), 2 if key != "CLS" else 3)
-                     for key, value in numbers.items()}
+    return scores | {short: result["audits"][key].get("numericValue", math.nan) / unit for short, key, unit in
+                     [("FCP s", "first-contentful-paint", 1000), ("LCP s", "largest-contentful-paint", 1000),
+                      ("TBT s", "total-blocking-time", 1000), ("CLS", "cumulative-layout-shift", 1)]}
+
+
+def medians(rows: list[dict]) -> dict:
+    """The median of each number of several runs, and the least and the greatest of the first."""
+    first = [row["perf"] for row in rows]
+    return {key: round(statistics.median(row[key] for row in rows), 3) for key in rows[0]} | {"perf range": f"{min(first)} to {max(first)}"}
 
 
 def build_stock(folder: Path) -> Path:
@@ -209,7 +217,7 @@ def build_stock(folder: Path) -> Path:
     return site
 
 
-def audit(browser: Browser, book: str, site: Path, names: list[str], with_lighthouse: bool) -> Iterator[dict]:
+def audit(browser: Browser, book: str, site: Path, names: list[str], runs: int) -> Iterator[dict]:
     """One row a page."""
     judged = set()
     with served(site) as address:
@@ -218,8 +226,8 @@ def audit(browser: Browser, book: str, site: Path, names: list[str], with_lighth
                 row = {"book": book, "page": name} | weigh(page, seen)
                 rules = violations(page, judged)
             row["axe"] = len({rule.split(": ")[1].split(" ")[0] for rule in rules})
-            if with_lighthouse:
-                row |= lighthouse(address, name)
+            if runs:
+                row |= medians([lighthouse(address, name) for _ in range(runs)])
             print("  ".join(f"{key} {value}" for key, value in row.items() if key != "book"), flush=True)
             if book == "course":
                 for rule in rules:
@@ -229,14 +237,14 @@ def audit(browser: Browser, book: str, site: Path, names: list[str], with_lighth
 
 def measure(browser: Browser, arguments: argparse.Namespace) -> Iterator[dict]:
     """The rows of the course and, unless left out, of the stock book."""
-    thorough = not arguments.no_lighthouse
+    runs = 0 if arguments.no_lighthouse else arguments.runs
     print("The course's pages", flush=True)
-    yield from audit(browser, "course", SITE, arguments.pages or page_names(SITE), thorough)
+    yield from audit(browser, "course", SITE, arguments.pages or page_names(SITE), runs)
     if not arguments.no_stock:
         print("\nA stock Jupyter Book of the same chapters", flush=True)
         stock = build_stock(OUT / "stock")
         names = [name for name in arguments.pages or page_names(stock) if (stock / f"{name}.html").exists()]
-        yield from audit(browser, "stock", stock, names, thorough)
+        yield from audit(browser, "stock", stock, names, runs)
 
 
 def over_budget(row: dict) -> list[str]:
@@ -251,6 +259,7 @@ def main() -> int:
     parser.add_argument("pages", nargs="*")
     parser.add_argument("--no-stock", action="store_true")
     parser.add_argument("--no-lighthouse", action="store_true")
+    parser.add_argument("--runs", type=int, default=1)
     arguments = parser.parse_args()
     if not CHROMIUM:
         sys.exit("The audit needs Chromium (Debian: apt-get install chromium).")
@@ -261,7 +270,7 @@ def main() -> int:
     rows = []
     OUT.mkdir(parents=True, exist_ok=True)
     columns = ["book", "page", "first KB", "all KB", "figures", "console", "foreign", f"scrolls at {NARROW}", "axe",
-               "perf", "a11y", "best", "seo", "FCP s", "LCP s", "CLS", "axe rules"]
+               "perf", "perf range", "a11y", "best", "seo", "FCP s", "LCP s", "TBT s", "CLS", "axe rules"]
     with open(OUT / "pages.csv", "w", newline="", buffering=1) as file, sync_playwright() as playwright:
         table = csv.DictWriter(file, columns)
         table.writeheader()

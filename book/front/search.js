@@ -13,11 +13,10 @@ courseTexts.pages.forEach(([page, ...sections]) =>
       first: at ? "" : heading, text: paragraphs.join("\n") })));
 const terms = courseTexts.terms.map(([page, anchor, names, meaning, see]) => ({ page, anchor, names, meaning, see }));
 
-const index = new MiniSearch({ fields: ["first", "heading", "text", "words"], tokenize: split, processTerm: plain });
-index.addAll(documents);
-
 /** The definition of what is looked for, and the sections about it, the best first. */
 function find(query) {
+  const index = new MiniSearch({ fields: ["first", "heading", "text", "words"], tokenize: split, processTerm: plain });
+  index.addAll(documents); // a page that is not asked anything doesn't spend the time
   const wanted = same(query);
   const term = terms.find(({ names }) => names.some((name) => same(name) === wanted));
   // The glossary says where a term is taught, and a synonym may be what that page calls it.

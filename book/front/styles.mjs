@@ -1,11 +1,11 @@
 // Joins style sheets, drops the rules that no page can use, and minifies what is left.
-// Called by styles.py: node styles.mjs <site>, with {groups, content} as its input; prints {name: css}.
+// Called by styles.py: node styles.mjs <site>, with {sheets, content} as its input; prints the style sheet.
 import { readFileSync } from "node:fs";
 import { build } from "esbuild";
 import { PurgeCSS } from "purgecss";
 
 const [site] = process.argv.slice(2);
-const { groups, content } = JSON.parse(readFileSync(0, "utf8"));
+const { sheets, content } = JSON.parse(readFileSync(0, "utf8"));
 
 async function join(sheets) {
   const { outputFiles } = await build({
@@ -30,6 +30,4 @@ async function purge(css) {
   return kept;
 }
 
-const styles = {};
-for (const [name, sheets] of Object.entries(groups)) styles[name] = await purge(await join(sheets));
-process.stdout.write(JSON.stringify(styles));
+process.stdout.write(await purge(await join(sheets)));

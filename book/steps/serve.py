@@ -15,6 +15,7 @@ import time
 
 from livereload import Server
 
+from book.extensions import explorers
 from book.steps.build import show
 from book.workspace import CONFIG, PAGE_KEYS, ROOT, SITE, SITE_KEY, end_with_parent, page_keys, site_key
 
@@ -56,6 +57,7 @@ def main(port: int) -> None:
     FORK.Process(target=serve, args=[port], daemon=True).start()
     for extension in CONFIG["sphinx"]["config"]["extensions"]:
         importlib.import_module(extension)
+    explorers.load()
     built, texts = None, {}
     while True:
         key, now = site_key(), page_keys()
@@ -63,7 +65,7 @@ def main(port: int) -> None:
             show_at_once(texts, now)
             subprocess.run([sys.executable, "-m", "book.steps.build"], cwd=ROOT)
             built, texts = key, now
-        time.sleep(0.3)
+        time.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Style sheets, icons, scripts and pictures as light as a phone wants them.
 
-The style sheets become one without unused rules, and one for mathematics; the icons a font of those in use.
+The style sheets become one without unused rules, since each of them holds up a page's first paint; the icons a font
+of those in use.
 """
 
 import base64
@@ -20,7 +21,7 @@ from selectolax.lexbor import LexborHTMLParser
 from book.workspace import FRONT
 
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells each table that it drops
-TARGETS = {"site": "_static/site.css", "math": "_static/katex/math.css"}
+TARGET = "_static/site.css"
 
 
 def style_sheets(page: LexborHTMLParser, folder: str) -> list[str]:
@@ -72,26 +73,22 @@ def strip_scripts(site: Path) -> None:
         path.write_text(re.sub(r"\n?//# sourceMappingURL=.*", "", path.read_text("utf-8")), "utf-8")
 
 
-def join_styles(site: Path, pages: dict[str, LexborHTMLParser]) -> dict[str, str]:
-    """Write the style sheet of the site and that of its mathematics in place of all others; their addresses."""
+def join_styles(site: Path, pages: dict[str, LexborHTMLParser]) -> str:
+    """Write one style sheet in place of all others; its address from the site's root."""
     sheets = list(dict.fromkeys(sheet for name, page in pages.items()
                                 for sheet in style_sheets(page, Path(name).parent.as_posix())))
-    math = [sheet for sheet in sheets if "katex" in sheet]
-    request = {"groups": {"site": [sheet for sheet in sheets if sheet not in math], "math": math},
+    request = {"sheets": sorted(sheets, key=lambda sheet: "katex" in sheet),
                "content": [*pages, *(path.relative_to(site).as_posix() for path in scripts(site))]}
-    done = subprocess.run(["node", FRONT / "styles.mjs", site], input=json.dumps(request), stdout=subprocess.PIPE,
-                          text=True, check=True)
-    css = json.loads(done.stdout)
+    css = subprocess.run(["node", FRONT / "styles.mjs", site], input=json.dumps(request), stdout=subprocess.PIPE,
+                         text=True, check=True).stdout
     classes = {name for page in pages.values() for node in page.css("[class*=fa-]") for name in node.attrs["class"].split()}
-    css["site"] = embed_icons(css["site"], site, classes)
+    css = embed_icons(css, site, classes)
     # KaTeX lists woff2 first and every browser since 2018 reads it; the others are not on the site.
-    css["math"] = re.sub(r",\s*url\([^)]*\.(?:woff|ttf)\"?\)\s*format\([^)]*\)", "", css["math"])
+    css = re.sub(r",\s*url\([^)]*\.(?:woff|ttf)\"?\)\s*format\([^)]*\)", "", css).replace("url(fonts/KaTeX", "url(katex/fonts/KaTeX")
     for sheet in (site / "_static").rglob("*.css"):
         sheet.unlink()
-    for name, target in TARGETS.items():
-        (site / target).parent.mkdir(exist_ok=True)
-        (site / target).write_text(css[name], "utf-8")
-    return {name: f"{target}?v={hashlib.sha256(css[name].encode()).hexdigest()[:8]}" for name, target in TARGETS.items()}
+    (site / TARGET).write_text(css, "utf-8")
+    return f"{TARGET}?v={hashlib.sha256(css.encode()).hexdigest()[:8]}"
 
 
 def shorten(svg: str) -> str:
