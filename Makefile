@@ -8,7 +8,7 @@ export PATH := $(BIN):$(PATH)
 unexport PYTHONPATH PYTHONDONTWRITEBYTECODE  # without kept bytecode each process, and there are many, compiles all that it imports
 
 .DEFAULT_GOAL := help
-.PHONY: help env site strict slides notebooks push-notebooks pdf handout public changed lint test check binder-check golden audit serve bench reference bayes lock fresh clean fresh-machine twice mutations engines advisories
+.PHONY: help env site strict slides notebooks push-notebooks pdf tagged handout public changed lint test check binder-check golden audit serve bench reference bayes lock fresh clean fresh-machine twice mutations engines advisories
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-15s%s\n", $$1, $$2 }'
@@ -41,9 +41,13 @@ push-notebooks: $(ARCHIVE) ## put what is packed on the branch `notebooks` of RE
 pdf: env ## build the book as a PDF, _build/pdf/multilevel-handout.pdf (needs TeX)
 	@"$(BIN)/python" -m book.steps.pdf
 
+tagged: site ## the whole book as a PDF with tags, for screen readers, _build/pdf/multilevel-tagged.pdf (needs Chromium)
+	@"$(BIN)/python" -m book.steps.tagged
+
 handout: pdf ## the slides' content with space for notes, _build/pdf/multilevel-slides.pdf (made together with the book)
 
 public: strict pdf ## all that is published, in _build/html: the site from a clean tree, the PDFs, slides and notebooks
+	@"$(BIN)/python" -m book.steps.tagged
 	@"$(BIN)/python" -m book.steps.build  # once more: now the PDFs are there to be offered
 
 changed: ## list the pages that differ from BASE=origin/main

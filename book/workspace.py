@@ -52,6 +52,7 @@ FRONT = ROOT / "book" / "front"
 DECK = ROOT / "slides" / "deck.md"
 WHEEL = "mlm_course-{}-py3-none-any.whl".format(yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["version"])
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))  # what a fork changes: the course's name, its repository
+CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 NOTEBOOKS_BRANCH = "notebooks"  # of the repository: the chapters as notebooks, for Colab, which opens nothing else
 
 

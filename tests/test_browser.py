@@ -12,12 +12,11 @@ from selectolax.lexbor import LexborHTMLParser
 from book.audit import audit as auditing
 from book.audit.serving import served
 from book.steps.styles import style_sheets
-from book.workspace import WORK
+from book.workspace import CHROMIUM, WORK
 from conftest import ROOT
 from engines import SOUGHT
 import wcag
 
-CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 PAGES = ["index", *sorted(f"chapters/{path.stem}" for path in (ROOT / "chapters").glob("*.md"))]
 
 if not CHROMIUM:

@@ -30,14 +30,13 @@ from pathlib import Path
 from playwright.sync_api import Browser, TimeoutError, sync_playwright
 
 from book.audit.serving import served
-from book.workspace import BUILT, FRONT, ROOT, SITE
+from book.workspace import BUILT, CHROMIUM, FRONT, ROOT, SITE
 
 AUDIT = Path(__file__).resolve().parent
 AXE = FRONT / "node_modules/axe-core/axe.min.js"
 OUT = BUILT / "audit"
 KB = 1000
 BUDGET = {"without figures": 200, "with figures opened": 650}  # KB, from the first byte to the last
-CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 # Without a network the stock book's requests to other hosts would be waited for; with this they fail at once.
 CUT_OFF = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"

@@ -9,6 +9,7 @@ from book.workspace import NOTEBOOKS_BRANCH, WHEEL
 # file is not on the site, such as a PDF where there is no TeX, is left out of the finished page.
 MENU = [
     ("downloads/multilevel-handout.pdf", "The book (.pdf)", "fas fa-book"),
+    ("downloads/multilevel-tagged.pdf", "The book with tags (.pdf)", "fas fa-file-pdf"),
     ("downloads/multilevel-slides.pdf", "The slides (.pdf)", "fas fa-file-pdf"),
     ("downloads/multilevel-notebooks.zip", "All notebooks (.zip)", "fas fa-box-archive"),
     (f"downloads/{WHEEL}", "The package mlm (.whl)", "fas fa-cube"),
