@@ -6,7 +6,7 @@ import pytest
 import yaml
 from selectolax.lexbor import LexborHTMLParser
 
-from book.steps import finish, styles
+from book.steps import finish, readable, styles
 from conftest import ROOT
 
 TITLE = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["title"]
@@ -45,6 +45,17 @@ def test_every_icon_in_use_is_in_the_font(site, sources):
     for icon in {icon for source in sources.values() for icon in re.findall(r"\bfa-[a-z-]+", source)} - styles:
         code = re.search(rf"\.{icon}:before[^{{}}]*\{{content:\"\\([0-9a-f]+)", css)
         assert code and int(code[1], 16) in characters, icon
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_marks_are_taken_off_code_only_where_they_give_no_color(site, sources, theme):
+    css = (site / "_static/site.css").read_text("utf-8")
+    around, = re.findall(rf"html\[data-theme={theme}\] \.highlight\{{[^}}]*color:(#\w+)\}}", css)
+    for name in readable.PLAIN:
+        rules = re.findall(rf"html\[data-theme={theme}\] [^{{}}]*\.highlight \.{name}\b[^{{}}]*\{{([^}}]*)\}}", css)
+        assert set(rules) <= {f"color:{around}"}, name
+    page = LexborHTMLParser(sources["chapters/why.html"])
+    assert page.css(".highlight .k") and not page.css(", ".join(f".highlight .{name}" for name in readable.PLAIN))
 
 
 def test_scripts_of_a_page_keep_their_order():

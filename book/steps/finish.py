@@ -148,7 +148,7 @@ def improve(name: str, page: LexborHTMLParser, site: Path) -> None:
     """All that a page gets by itself, but for its head."""
     leave_out_missing(page, site)
     mend(page)
-    for step in (readable.add_alphabet, readable.name_drawers, readable.fold, readable.stack_tables, readable.break_names):
+    for step in (readable.add_alphabet, readable.name_drawers, readable.fold, readable.stack_tables, readable.break_names, readable.leave_plain):
         step(page)
     place_pictures(page, (site / name).parent)
 
