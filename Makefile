@@ -77,7 +77,7 @@ binder-check: env ## do what a launch in Binder does, in an empty environment, a
 fresh-machine: env ## build a small book in other folders, languages, limits and hands; each must give the same site
 	@"$(BIN)/python" tests/machines.py
 
-twice: env ## publish this commit twice from nothing, in two folders on two days; each must be the same bytes (faketime, TeX)
+twice: env ## publish this commit twice from nothing, in two folders on two days; each must be the same bytes (needs cc, TeX, Chromium)
 	@"$(BIN)/python" tests/twice.py
 
 mutations: site ## make 60 changes of 20 kinds in a copy, one at a time, and list those that no test notices (half an hour)

@@ -168,6 +168,9 @@ def test_fits_a_phone_and_its_controls_are_large_enough_to_touch(open_page, addr
 def test_pooling_by_keyboard(open_page, address):
     page = open_page(address + "pooling.html", reduced_motion="reduce")
     first = says(page, "School 8367: 14 students")
+    known = explorers.pooling()
+    share = sum(known["tau00"] / (known["tau00"] + known["sigma2"] / n) for n in known["n"]) / len(known["n"])
+    assert f"Over all schools, {100 * share:.0f} % is kept." in first
     tab_to(page, "input[type=range]")
     press(page, "Home")
     assert page.locator(":focus").get_attribute("aria-valuetext") == "0: complete pooling"
