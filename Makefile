@@ -46,7 +46,10 @@ tagged: site ## the whole book as a PDF with tags, for screen readers, _build/pd
 
 handout: pdf ## the slides' content with space for notes, _build/pdf/multilevel-slides.pdf (made together with the book)
 
-public: strict pdf ## all that is published, in _build/html: the site from a clean tree, the PDFs, slides and notebooks
+public: env ## all that is published, in _build/html: the site from a clean tree, the PDFs, slides and notebooks (needs TeX and Chromium)
+	@"$(BIN)/python" -m book.steps.pdf --check
+	@"$(BIN)/python" -m book.steps.tagged --check
+	@$(MAKE) --no-print-directory strict pdf
 	@"$(BIN)/python" -m book.steps.tagged
 	@"$(BIN)/python" -m book.steps.build  # once more: now the PDFs are there to be offered
 
@@ -129,4 +132,4 @@ fresh: ## renew the locks with the newest versions that requirements.txt allows 
 	@$(MAKE) --no-print-directory lock
 
 clean: ## remove everything that was built, and the environment
-	rm -rf _build .venv book/front/node_modules book/audit/node_modules .pytest_cache .hypothesis
+	rm -rf _build .venv book/front/node_modules book/audit/node_modules deploy/node_modules .pytest_cache .hypothesis

@@ -60,9 +60,12 @@ NOTEBOOKS_BRANCH = "notebooks"  # of the repository: the chapters as notebooks, 
 
 def files(*paths: Path) -> list[Path]:
     """The files below the paths, without what tools leave there."""
-    found = {file for path in paths for file in ([path] if path.is_file() else path.rglob("*"))}
-    return sorted(file for file in found if file.is_file()
-                  and not {"__pycache__", "node_modules", ".ipynb_checkpoints"} & set(file.relative_to(ROOT).parts))
+    found = {path for path in paths if path.is_file()}
+    for path in paths:
+        for folder, folders, names in os.walk(path):
+            folders[:] = set(folders) - {"__pycache__", "node_modules", ".ipynb_checkpoints"}  # thousands of files
+            found.update(Path(folder, name) for name in names)
+    return sorted(found)
 
 
 def digest(paths: Iterable[Path]) -> str:
@@ -89,13 +92,12 @@ def page_keys() -> dict[str, str]:
 def pdf_key() -> str:
     """Hash of all that the PDFs are made from."""
     return execution_key() + last_change() + digest(files(*(ROOT / name for name in (
-        "chapters", "slides", "index.md", "_config.yml", "_toc.yml", "references.bib", "CITATION.cff", "book/extensions",
-        "book/steps/pdf.py", "book/steps/pictures.py"))))
+        "book", "chapters", "slides", "index.md", "_config.yml", "_toc.yml", "references.bib", "CITATION.cff"))))
 
 
 def site_key() -> str:
     """Hash of all that the site is made from."""
-    return pdf_key() + digest(files(ROOT / "book", ROOT / "data", ROOT / "binder/requirements.txt", ROOT / "pyproject.toml",
+    return pdf_key() + digest(files(ROOT / "data", ROOT / "binder/requirements.txt", ROOT / "pyproject.toml",
                                     ROOT / "LICENSE", ROOT / "LICENSE-TEXT", *PDFS.glob("*.pdf")))
 
 

@@ -180,3 +180,10 @@ def test_archives_are_the_same_whenever_their_contents_are(site, tmp_path):
     classroom.pack(tmp_path / "class.zip", tmp_path / "instructors.zip")
     for name in ("class", "instructors"):
         assert (tmp_path / f"{name}.zip").read_bytes() == (site / f"downloads/multilevel-{name}.zip").read_bytes()
+
+
+def test_a_package_for_canvas_has_the_day_of_the_last_change(monkeypatch):
+    """Not today's, or no two days would give the same bytes."""
+    monkeypatch.setattr(questions, "last_change", lambda: "86400")
+    asked = questions.Question("Is it?", [questions.Option(True, "Yes", "It is."), questions.Option(False, "No", "It is.")])
+    assert b"<imsmd:dateTime>1970-01-02<" in questions.qti("One question", [asked])["imsmanifest.xml"]

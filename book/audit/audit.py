@@ -185,9 +185,9 @@ def lighthouse(address: str, name: str) -> dict:
 
 
 def medians(rows: list[dict]) -> dict:
-    """The median of each number of several runs, and the least and the greatest of the first."""
-    first = [row["perf"] for row in rows]
-    return {key: round(statistics.median(row[key] for row in rows), 3) for key in rows[0]} | {"perf range": f"{min(first)} to {max(first)}"}
+    """The median of each number of several runs, and the least and the greatest of the first; of what Lighthouse could judge."""
+    told = {key: [row[key] for row in rows if row[key] is not None] or [math.nan] for key in rows[0]}
+    return {key: round(statistics.median(values), 3) for key, values in told.items()} | {"perf range": f"{min(told['perf'])} to {max(told['perf'])}"}
 
 
 def build_stock(folder: Path) -> Path:

@@ -7,6 +7,7 @@ their own sources (YAML) and scripts. QTI, with its packages and identifiers, is
 import io
 import re
 import zipfile
+from datetime import datetime, timezone
 from textwrap import dedent, indent
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -17,7 +18,7 @@ from text2qti.config import Config
 from text2qti.qti import QTI
 from text2qti.quiz import Quiz
 
-from book.workspace import CONFIG
+from book.workspace import CONFIG, last_change
 
 SELF_CHECK = re.compile(r"^(:{3,})\{self-check\}\n(.*?)^\1$", re.M | re.S)
 EXAM = re.compile(r"^\*\*\d+\.\*\* (.*?)\n\n:::\{dropdown\} Answer\n(.*?)\n:::$", re.M | re.S)
@@ -121,4 +122,7 @@ def qti(title: str, questions: list[Question]) -> dict[str, bytes]:
     package = io.BytesIO()
     QTI(Quiz(quiz_text(title, questions), config=config)).write(package)
     with zipfile.ZipFile(package) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+        files = {name: archive.read(name) for name in archive.namelist()}
+    day = datetime.fromtimestamp(int(last_change()), timezone.utc).date()  # text2qti dates it by today
+    files["imsmanifest.xml"] = re.sub(rb"(?<=<imsmd:dateTime>)[^<]+", f"{day}".encode(), files["imsmanifest.xml"])
+    return files

@@ -55,6 +55,7 @@ def main(port: int) -> None:
         except OSError:
             sys.exit(f"Port {port} is in use: call `make serve PORT={port + 1}`.")
     FORK.Process(target=serve, args=[port], daemon=True).start()
+    imported = page_keys()[""]
     for extension in CONFIG["sphinx"]["config"]["extensions"]:
         importlib.import_module(extension)
     explorers.load()
@@ -62,7 +63,8 @@ def main(port: int) -> None:
     while True:
         key, now = site_key(), page_keys()
         if key != built:
-            show_at_once(texts, now)
+            if now[""] == imported:  # or a page would be read by code that has been edited since
+                show_at_once(texts, now)
             subprocess.run([sys.executable, "-m", "book.steps.build"], cwd=ROOT)
             built, texts = key, now
         time.sleep(0.1)
