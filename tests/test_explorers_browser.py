@@ -321,7 +321,12 @@ def test_motion_is_only_for_readers_who_do_not_mind(open_page, address):
 
 def test_slopes_by_keyboard(open_page, address):
     page = open_page(address + "slopes.html", reduced_motion="reduce")
-    first = says(page, "Intercepts scatter")
+    first, known = says(page, "Intercepts scatter"), explorers.slopes()
+    tau00, tau01, tau11 = known["tau00"], known["tau01"], known["tau11"]
+    between = [f"{tau00 + 2 * x * tau01 + x * x * tau11:.1f}" for x in (-2, 0, 2)]
+    assert f"an SD of {tau00 ** .5:.2f}, slopes with {tau11 ** .5:.2f} around {known['gamma10']:.2f}" in first
+    assert "is {} at an SES of −2, {} at 0 and {} at 2".format(*between) in first
+    assert f"At 0 it is {100 * tau00 / (tau00 + known['sigma'] ** 2):.0f} % of the total." in first
     ranges = page.locator("input[type=range]")
     tab_to(page, "input[type=range]")
     press(page, "Tab")
