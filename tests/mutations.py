@@ -125,7 +125,10 @@ def shown(old: str, new: str) -> str:
 def run(root: Path, test: str) -> str:
     """What notices in a file of tests, or in a build: the last lines that say so, or nothing."""
     arguments = BUILD if test == "build" else ["-m", "pytest", "-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", test]
-    done = subprocess.run([sys.executable, *arguments], cwd=root, capture_output=True, text=True)
+    try:
+        done = subprocess.run([sys.executable, *arguments], cwd=root, capture_output=True, text=True, timeout=1800)
+    except subprocess.TimeoutExpired:
+        return "it came to no end"
     lines = [line for line in (done.stdout + done.stderr).splitlines() if re.search("WARNING|FAILED|^ERROR|Error", line)] or ["it failed"]
     return lines[0].replace(str(root), "")[:150] if done.returncode else ""
 

@@ -90,7 +90,8 @@ def values(hsb, tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["core", *NAMES])
 def test_arithmetic(values, name):
-    done = subprocess.run(["node", "--test", "--test-reporter=tap", ROOT / f"tests/explorers/{name}.test.js"], capture_output=True, text=True,
+    # A loop with an error may come to no end: node ends it after ten minutes.
+    done = subprocess.run(["node", "--test", "--test-timeout=600000", "--test-reporter=tap", ROOT / f"tests/explorers/{name}.test.js"], capture_output=True, text=True,
                           env={**os.environ, "EXPLORER_VALUES": str(values)})
     assert done.returncode == 0, done.stdout + done.stderr
     assert "# fail 0" in done.stdout and "# pass 0" not in done.stdout

@@ -1,5 +1,7 @@
 """Formulas: KaTeX's server is waited for until it listens, and given up when it has ended; punctuation stays beside them."""
 
+import os
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -8,6 +10,7 @@ from docutils import nodes
 
 from book.extensions import course
 from book.extensions.course import start_katex
+from book.steps import serve
 
 LATE = """
 import socket, sys, time
@@ -43,6 +46,26 @@ def test_a_server_that_has_ended_is_not_waited_for(tmp_path):
 
     with pytest.raises(RuntimeError, match="did not come up"):
         start_katex(Broken, tmp_path, timeout=5)
+
+
+def test_a_page_that_is_shown_at_once_leaves_no_server(tmp_path, monkeypatch):
+    """It is made by a fork, which ends without what Python does at its end."""
+    class Running:
+        katex_server = None
+
+    def show(names):
+        process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        (tmp_path / "process").write_text(str(process.pid))
+        Running.katex_server = SimpleNamespace(terminate=lambda: (process.kill(), process.wait()))
+        sys.exit(1)  # as after a fault
+
+    monkeypatch.setattr(serve, "show", show)
+    monkeypatch.setattr(serve, "KaTeXServer", Running)
+    fork = serve.FORK.Process(target=serve.quietly, args=[["chapters/why"]])
+    fork.start()
+    fork.join(60)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "process").read_text()), 0)
 
 
 def test_punctuation_stays_with_its_formula():

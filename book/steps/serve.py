@@ -14,6 +14,7 @@ import sys
 import time
 
 from livereload import Server
+from sphinxcontrib.katex import KaTeXServer
 
 from book.extensions import explorers
 from book.steps.build import show
@@ -35,7 +36,11 @@ def quietly(names: list[str]) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(nowhere, stream)
-    show(names)
+    try:
+        show(names)
+    finally:
+        if KaTeXServer.katex_server:  # which waits for the end of the interpreter, and a fork doesn't come to it
+            KaTeXServer.katex_server.terminate()
 
 
 def show_at_once(before: dict[str, str], now: dict[str, str]) -> None:
