@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 STEPS = ("book.steps.build", "book.steps.pdf", "book.steps.tagged", "book.steps.build")  # as `make public`
 
 
-def publish(folder: Path, **environment: str) -> dict[str, bytes]:
+def publish(course: Path, folder: Path, **environment: str) -> dict[str, bytes]:
     """Clone the course into a folder and build all that is published, with variables of the environment; every file of it."""
-    subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
+    subprocess.run(["git", "clone", "--quiet", course, folder], check=True)
     (folder / "book/front/node_modules").symlink_to((ROOT / "book/front/node_modules").resolve())
     for step in STEPS:
         subprocess.run([sys.executable, "-m", step], cwd=folder, check=True, stdout=subprocess.DEVNULL, env=os.environ | environment)
@@ -30,7 +30,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         clock = Path(folder, "later.so")
         subprocess.run(["cc", "-shared", "-fPIC", "-o", clock, ROOT / "tests/later.c"], check=True)
-        first, second = publish(Path(folder, "course")), publish(Path(folder, "another place"), LD_PRELOAD=str(clock))
+        one, other = Path(folder, "course"), Path(folder, "another place")
+        # The second is a clone of the first: what is committed meanwhile is in neither.
+        first, second = publish(ROOT, one), publish(one, other, LD_PRELOAD=str(clock))
     differing = sorted(name for name in {*first, *second} if first.get(name) != second.get(name))
     print(f"{len(first)} files, {sum(map(len, first.values())) / 1e6:.1f} MB, {sum(name.endswith('.pdf') for name in first)} PDFs; "
           + (f"differing: {', '.join(differing)}" if differing else "all the same"))
