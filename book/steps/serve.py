@@ -72,7 +72,7 @@ def main(port: int) -> None:
                 show_at_once(texts, now)
             subprocess.run([sys.executable, "-m", "book.steps.build"], cwd=ROOT)
             built, texts = key, now
-        time.sleep(0.1)
+        time.sleep(0.3)
 
 
 if __name__ == "__main__":
