@@ -36,9 +36,8 @@ def test_few_cells_are_left_out_of_the_comparison():
     ignored = Counter(chapter.stem for chapter in chapters() for cell in jupytext.read(chapter).cells
                       if "nbval-ignore-output" in cell.metadata.get("tags", []))
     # The stock fits, which differ from processor to processor, and the numbers quoted from them;
-    # how long a thousand simulated studies take, and the number quoted from it.
     # The version of Python.
-    assert ignored == {"power": 2, "software-wrong": 4, "own-data": 1}
+    assert ignored == {"software-wrong": 4, "own-data": 1}
 
 
 def test_what_a_cell_prints_is_kept_in_one_piece():
