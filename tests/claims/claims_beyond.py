@@ -31,7 +31,7 @@ def scottish():
     return pd.read_csv(ROOT / "data/scottish_schools.csv", dtype={"primary": str, "secondary": str})
 
 
-def experiment(rng, persons=40, words=24, sd_words=30, person_slope=0.0):
+def experiment(rng, persons=40, words=24, sd_words=30):
     """Reading times without a difference between rare and other words."""
     person, word = np.divmod(np.arange(persons * words), words)
     time = 600 + 60 * rng.normal(size=persons)[person] + sd_words * rng.normal(size=words)[word] + 100 * rng.normal(size=len(word))

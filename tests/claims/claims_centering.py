@@ -72,7 +72,7 @@ def test_the_sectors_differ_by_three_amounts():
     assert hsb().groupby("schid", observed=True)["ses_cwc"].mean().abs().max() < 1e-12
 
 
-@pytest.mark.claim("With random slopes it makes another model, and with a product or a square of SES too, unless the model also has the mean's own product, or for a square the mean's square and its product with SES.")
+@pytest.mark.claim("so the models are equivalent only if the product of sector and the school's mean is in both. A square of SES needs the mean's square and its product with SES.")
 def test_a_product_of_ses_makes_another_model_unless_the_mean_enters_it():
     def llf(formula):
         return mlm.mixedlm(f"mathach ~ {formula}", hsb(), "schid", reml=False).llf
@@ -85,7 +85,7 @@ def test_a_product_of_ses_makes_another_model_unless_the_mean_enters_it():
         assert llf(same.format("ses_cwc")) == pytest.approx(llf(same.format("ses")), abs=1e-6)
 
 
-@pytest.mark.claim("Once the school's mean is in the model, centering doesn't change a model with random intercepts, only what its coefficients are called.",
+@pytest.mark.claim("Once the school's mean is in the model, centering doesn't change a model with random intercepts, only which effect the mean's coefficient is. With random slopes it makes another model.",
                    "Their random parts differ by $u_{1j}\\bar X_j$.")
 def test_one_model_with_random_intercepts_and_two_with_random_slopes():
     assert fit(BOTH).llf == pytest.approx(fit(MUNDLAK).llf, abs=1e-6)

@@ -95,7 +95,7 @@ def test_two_of_the_three_smallest_variances_are_under_the_ceiling():
     assert near[high].min() > 0.15 and near[third.pop()] < 0.05
 
 
-@pytest.mark.claim("the schools' means of the predictors, put into the model, mend it for their slopes within schools",
+@pytest.mark.claim("Put into the model, these means protect the slopes within schools.",
                    "Put the school means of the level-1 predictors into the model")
 def test_the_schools_means_give_the_slope_of_the_fixed_effects():
     data = hsb()
@@ -116,8 +116,8 @@ def test_what_shifts_a_school_moves_the_contextual_effect_only():
     assert found["ses"] == pytest.approx(plain["ses"], abs=1e-6) and found["ses_mean"] > plain["ses_mean"] + 5
 
 
-@pytest.mark.claim("it shows where the BLUPs of the model with raw SES are drawn against the schools' mean SES",
-                   "A plot shows it only for means that you have")
+@pytest.mark.claim("One assumption often fails, and plots of residuals against fitted values don't show it.",
+                   "A plot shows a violation only for predictors whose school means you have.")
 def test_blups_show_the_violation_and_residuals_against_fitted_values_do_not():
     model, data = fit("mathach ~ ses"), hsb()
     u, means = model.blups["Intercept"], data.groupby("schid", observed=True)["ses"].mean()
@@ -220,7 +220,7 @@ def test_slopes_rise_with_mean_ses_up_to_its_average():
     assert tests(hsb()[hsb()["meanses"] > -0.9])["p"].iloc[-1] < 0.05  # not by the three schools of lowest SES alone
 
 
-@pytest.mark.claim("own slopes are even flatter in the highest third, which has more Catholic schools")
+@pytest.mark.claim("own slopes are flatter in the highest third than in both others; it has more Catholic schools")
 def test_thirds_of_mean_ses():
     schools = hsb().groupby("schid", observed=True)
     x, y = hsb()["ses_cwc"], mlm.center_within(hsb()["mathach"], hsb()["schid"])

@@ -88,7 +88,7 @@ def test_a_narrow_sample_has_a_similar_slope_and_a_smaller_r2():
     assert mlm.r_squared(half)["marginal"] < mlm.r_squared(whole)["marginal"] / 3
 
 
-@pytest.mark.claim("its draws spread nearly evenly around the estimate, and the quantiles can be used")
+@pytest.mark.claim("its draws scatter nearly symmetrically around the estimate, and the quantiles can be used")
 @pytest.mark.parametrize("seed", range(5))
 def test_draws_of_r2_are_symmetric_around_the_estimate(seed):
     model, data = fit("mathach ~ ses_cwc + ses_mean"), hsb()

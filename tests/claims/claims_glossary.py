@@ -85,7 +85,7 @@ def test_within_between_and_contextual():
     assert data.groupby("schid", observed=True)["ses_cwc"].mean().abs().max() < 1e-12
 
 
-@pytest.mark.claim("in a model without random slopes, products and powers of the predictor only the intercept changes")
+@pytest.mark.claim("if the model has no random slopes and no products or powers of the predictor, only the intercept changes")
 def test_grand_mean_centering_moves_the_intercept_only():
     before, after = fit("mathach ~ ses + female"), fit("mathach ~ ses_cgm + female")
     assert after.fe_params["ses_cgm"] == pytest.approx(before.fe_params["ses"], abs=1e-7)

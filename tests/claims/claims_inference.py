@@ -57,7 +57,7 @@ def test_degrees_of_freedom_of_an_average_slope_are_those_of_schools():
     assert mlm.satterthwaite(fit("mathach ~ meanses * ses_cwc + schtype * ses_cwc", "~ ses_cwc"))["df"]["ses_cwc"] < 145
 
 
-@pytest.mark.claim("even two of these less would leave it above .05")
+@pytest.mark.claim("even two standard errors lower it would be above .05")
 def test_the_difference_of_girls_and_boys_is_not_shown_to_vary():
     pair = [fit("mathach ~ ses_cwc + female", random, reml=False) for random in (None, "~ female")]
     p = mlm.bootstrap_test(*pair, draws=200)

@@ -130,7 +130,7 @@ def by_size(formula="size_group"):
     return mlm.mixedlm(f"mathach ~ {formula}", data, "schid")
 
 
-@pytest.mark.claim("whether one of them is below .05, is up to the choice of the reference level", "It is the same for every reference level:",
+@pytest.mark.claim("whether one of them is below .05, depends on the choice of the reference level", "It is the same for every reference level:",
                    "Each compares with the reference level. Whether the groups differ is the joint test.",
                    "A factor is tested as a whole; its rows compare with a reference level that somebody chose.")
 def test_rows_depend_on_the_reference_level_and_the_joint_test_does_not():

@@ -158,7 +158,7 @@ def situations(draws=60, seed=7):
     return found.mean(), found.sem()
 
 
-@pytest.mark.claim("Complete rows are right as long as it doesn't depend on the outcome", "Rows two to four are right",
+@pytest.mark.claim("Complete rows give right results if, given the predictors, being complete doesn't depend on the outcome", "Rows two to four are right",
                    "Nothing but to make it less certain", "What is lost is precision")
 def test_gaps_that_depend_on_predictors_only_cost_precision():
     means, errors = situations()

@@ -119,7 +119,7 @@ def test_what_shrinkage_costs_and_gains():
     assert ((predicted - true) ** 2).mean() < ((own - true) ** 2).mean() / 3
 
 
-@pytest.mark.claim("Those whose own line is least certain.", "All by the same share.")
+@pytest.mark.claim("Those whose own line is least certain.", "All keep the same share.")
 def test_who_shrinks_most():
     reliability = mlm.reliability(model())["Intercept"]
     sizes = hsb().groupby("schid", observed=True).size()

@@ -46,7 +46,7 @@ def test_intervals_without_zero_are_right_each_by_itself():
     assert wrong[:, clear].mean(axis=0).max() < 0.05 and wrong[:, clear].any(axis=1).mean() > 0.1
 
 
-@pytest.mark.claim("Shrinkage falls short for a school that *is* extreme", "A lower mean, near its BLUP")
+@pytest.mark.claim("Shrunken predictions fall short for a school that *is* extreme", "A lower mean, near its BLUP")
 @pytest.mark.parametrize("seed", range(5))
 def test_blups_of_the_true_best_fall_short_and_of_the_seeming_best_do_not(seed):
     rng, tau, sigma2 = np.random.default_rng(seed), null().cov_re.iloc[0, 0], null().scale
@@ -67,7 +67,7 @@ def test_blups_of_the_true_best_fall_short_and_of_the_seeming_best_do_not(seed):
     assert abs(np.mean(next_mean - blup[pick, own.argmax(axis=1)])) < 4 * next_mean.std() / np.sqrt(1000)
 
 
-@pytest.mark.claim("Non-overlap of 95 % intervals asks for more than the 5 % level")
+@pytest.mark.claim("To ask that two 95 % intervals don't overlap is stricter than a test at the 5 % level")
 def test_intervals_overlap_although_the_difference_is_significant():
     table = mlm.blups(null())
     estimate, sd = table["estimate"].to_numpy(), table["sd"].to_numpy()

@@ -51,7 +51,7 @@ def test_without_re_formula_the_intercept_varies():
 def test_no_version_of_the_environment_is_typed():
     text = (ROOT / "chapters/software.md").read_text("utf-8")
     rows = re.findall(r"^\| ([\w -]+) \| ([^|]*) \|", text.split("| Package |")[1].split("\n\n")[0], flags=re.M)
-    assert len(rows) == 10
+    assert len(rows) == 12
     for name, version in rows:
         assert version == f"{{glue:text}}`v_{name.lower().replace('-', '_').replace(' ', '_')}`"
 

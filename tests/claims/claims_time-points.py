@@ -265,7 +265,7 @@ def test_speed_has_smaller_outliers_and_the_same_conclusion():
 
 
 @pytest.mark.claim("of 400 studies in which nobody's line bends, drawn from a model with these standard deviations, about one in seven (give or take two in a hundred, the Monte-Carlo standard error) has a *p* below .05 by the first of the two tests, and some three in a hundred a *p* as small as here",
-                   "Of 400 studies of independent days in which each person has a scatter of their own, some one in ten has a ratio as large")
+                   "Of 400 studies of independent days in which each person has a scatter of their own, about one in ten has a ratio as large")
 def test_tests_that_take_the_scatter_for_equal_or_known_claim_too_often(reference):
     """By nlme, tests/reference/time_points.R: the shares that are told, to the digit that is told."""
     drawn = reference("time_points")

@@ -92,7 +92,7 @@ def naive_and_true(sd, draws=None, seed=None):
 @pytest.mark.claim("For predictors within schools it can err in either direction.",
                    "For predictors that vary within groups it can go either way.",
                    "(If slopes varied much, it would be too small here too.)",
-                   "so the naive standard error is probably too small here, and not by much")
+                   "so the naive standard error is probably too small here, though not by much")
 def test_direction_of_the_error():
     for sd, sign in [(0, 1), (0.3, 1), (0.6, 1), (0.9, -1), (1.2, -1)]:
         naive, true = naive_and_true(sd)

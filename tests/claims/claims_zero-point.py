@@ -63,11 +63,12 @@ def test_the_test_of_the_intercept_depends_on_the_zero():
     assert there.p > 0.99 and mlm.satterthwaite(moved(0)).loc["Intercept", "p"] < 1e-6
 
 
-@pytest.mark.claim("The intercept, and nothing else.")
+@pytest.mark.claim("The intercept and its standard error, and nothing else.")
 def test_a_constant_moves_the_intercept_only():
     here, there = moved(0), moved(50)
     assert there.fe_params["Intercept"] - here.fe_params["Intercept"] == pytest.approx(50 * here.fe_params["x"], abs=1e-5)
-    assert there.fe_params["x"] == pytest.approx(here.fe_params["x"], abs=1e-8)
+    assert there.bse_fe["Intercept"] > 2 * here.bse_fe["Intercept"]
+    assert [there.fe_params["x"], there.bse_fe["x"]] == pytest.approx([here.fe_params["x"], here.bse_fe["x"]], abs=1e-8)
     assert [there.tau[0, 0], there.scale, there.llf] == pytest.approx([here.tau[0, 0], here.scale, here.llf], rel=1e-8)
 
 
