@@ -59,12 +59,12 @@ NOTEBOOKS_BRANCH = "notebooks"  # of the repository: the chapters as notebooks, 
 # ------------------------------------------------------------------ what has changed
 
 def files(*paths: Path) -> list[Path]:
-    """The files below the paths, without what tools leave there."""
+    """The files below the paths, without what tools leave there, and editors while they are open."""
     found = {path for path in paths if path.is_file()}
     for path in paths:
         for folder, folders, names in os.walk(path):
             folders[:] = set(folders) - {"__pycache__", "node_modules", ".ipynb_checkpoints"}  # thousands of files
-            found.update(Path(folder, name) for name in names)
+            found.update(Path(folder, name) for name in names if not (name.startswith((".", "#")) or name.endswith("~")))
     return sorted(found)
 
 
@@ -78,21 +78,25 @@ def digest(paths: Iterable[Path]) -> str:
 
 def execution_key() -> str:
     """Hash of everything, but a chapter's own code, that its outputs depend on."""
-    return sys.version + digest([*files(ROOT / "chapters/mlm"), *sorted((ROOT / "data").glob("*.csv")), ROOT / "requirements.lock"])
+    return sys.version + digest([*files(ROOT / "chapters/mlm"), *sorted((ROOT / "data").glob("[!.]*.csv")), ROOT / "requirements.lock"])
+
+
+def texts() -> list[Path]:
+    """The texts of the pages, but for the home page's."""
+    return sorted((ROOT / "chapters").glob("[!.]*.md"))
 
 
 def page_keys() -> dict[str, str]:
     """Digest of each text that Sphinx reads, by its name; under "" that of all else that pages are read with."""
-    texts = [ROOT / "index.md", *sorted((ROOT / "chapters").glob("*.md"))]
-    return {path.relative_to(ROOT).with_suffix("").as_posix(): digest([path]) for path in texts} | {
+    return {path.relative_to(ROOT).with_suffix("").as_posix(): digest([path]) for path in [ROOT / "index.md", *texts()]} | {
         "": execution_key() + digest(files(ROOT / "book", ROOT / "chapters/r", ROOT / "chapters/bambi", *(
-            ROOT / name for name in ("_config.yml", "_toc.yml", "references.bib", "CITATION.cff"))))}
+            ROOT / name for name in ("_config.yml", "_toc.yml", "references.bib", "CITATION.cff", "data/README.md"))))}
 
 
 def pdf_key() -> str:
     """Hash of all that the PDFs are made from."""
     return execution_key() + last_change() + digest(files(*(ROOT / name for name in (
-        "book", "chapters", "slides", "index.md", "_config.yml", "_toc.yml", "references.bib", "CITATION.cff"))))
+        "book", "chapters", "slides", "index.md", "_config.yml", "_toc.yml", "references.bib", "CITATION.cff", "data/README.md"))))
 
 
 def site_key() -> str:
@@ -174,11 +178,22 @@ def turn() -> Iterator[None]:
         yield
 
 
+def copy_parts(parts: dict[Path, str], folder: Path) -> None:
+    """Copy files and folders of fonts into a folder; of fonts woff2 alone, which KaTeX lists first and every browser since 2018 reads."""
+    for source, target in parts.items():
+        if source.is_dir():
+            shutil.copytree(source, folder / target, dirs_exist_ok=True,
+                            ignore=lambda _, names: [name for name in names if not name.endswith(".woff2")])
+        else:
+            (folder / target).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, folder / target)
+
+
 # ----------------------------------------------------------------- running notebooks
 
 def chapters() -> list[Path]:
     """The chapters that hold code."""
-    return [path for path in sorted((ROOT / "chapters").glob("*.md")) if "{code-cell}" in path.read_text("utf-8")]
+    return [path for path in texts() if "{code-cell}" in path.read_text("utf-8")]
 
 
 def course_notebooks() -> list[Path]:

@@ -85,6 +85,34 @@ def test_the_key_is_that_of_module_data_and_pins(book, path, monkeypatch):
     assert workspace.execution_key() != before
 
 
+KEYS = "from book.workspace import *; print(execution_key(), page_keys(), pdf_key(), site_key(), sep='\\n')"
+
+
+def keys(book):
+    output = start(book, "-c", KEYS).communicate()[0].splitlines()
+    assert len(output) == 4, output
+    return output
+
+
+def test_what_an_open_editor_leaves_is_none_of_the_book(book):
+    """Emacs' link to nowhere and copy, Vim's file, an older version, of a page, a module, a table."""
+    before = keys(book)
+    for name in ("chapters/{}one.md", "chapters/mlm/{}fit.py", "data/{}hsb.csv"):
+        (book / name.format(".#")).symlink_to("somebody@somewhere.4711")
+        for left in (name.format(".") + ".swp", name.format("#") + "#", name.format("") + "~"):
+            (book / left).write_bytes(b"\xff")
+    assert keys(book) == before
+    write_chapter(book, "one", "print('fine')", text="Other words.")
+    code, output = build(book)
+    assert code == 0 and "Other words." in page(book), output
+
+
+def test_a_card_of_the_data_is_part_of_the_pages_and_of_the_pdf(book):
+    before = keys(book)
+    (book / "data/README.md").write_text("# Other words\n")
+    assert [old == new for old, new in zip(before, keys(book))] == [True, False, False, False]
+
+
 def test_pages_read_before_a_fault_are_read_again(tmp_path, monkeypatch):
     """What Sphinx warned of in a build that failed must be warned of again."""
     monkeypatch.setattr(workspace, "WORK", tmp_path)

@@ -6,7 +6,6 @@ into the finished site from there.
 """
 
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from sphinxcontrib.katex import KaTeXServer
 
 from book.extensions import launch, page, shipped
 from book.outputs import typeset
-from book.workspace import FRONT, PICTURES, ROOT, draw_pictures
+from book.workspace import FRONT, PICTURES, ROOT, copy_parts, draw_pictures
 
 logger = logging.getLogger(__name__)
 
@@ -53,21 +52,10 @@ def refuse_other_builders(app: Sphinx) -> None:
         sys.exit("This book's PDF is made by `make pdf`, its slides' by `make handout`.")
 
 
-def copy_parts(app: Sphinx, exception: Exception | None) -> None:
-    """Copy the front-end parts into the built site."""
-    if exception or app.builder.format != "html":
-        return
-    static = Path(app.outdir) / "_static"
-    for source, target in (PARTS if NPM.exists() else WITHOUT_NPM).items():
-        target = static / target
-        if source.is_dir():
-            # KaTeX lists woff2 first and every browser since 2018 reads it.
-            shutil.copytree(source, target, dirs_exist_ok=True,
-                            ignore=lambda _, names: [n for n in names if not n.endswith(".woff2")])
-        else:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-    shutil.copyfile(PICTURES / "card.png", static / "card.png")
+def add_parts(app: Sphinx, exception: Exception | None) -> None:
+    """Put the front-end parts into the built site."""
+    if not exception and app.builder.format == "html":
+        copy_parts((PARTS if NPM.exists() else WITHOUT_NPM) | {PICTURES / "card.png": "card.png"}, Path(app.outdir) / "_static")
 
 
 def set_signs(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -174,5 +162,5 @@ def setup(app: Sphinx) -> dict:
     app.connect("doctree-resolved", set_signs)
     app.connect("doctree-resolved", bind_numbers)
     app.connect("doctree-resolved", keep_punctuation)
-    app.connect("build-finished", copy_parts)
+    app.connect("build-finished", add_parts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -19,7 +19,7 @@ from sphinx.locale import admonitionlabels
 
 from book import template
 from book.outputs import glued_values, read_executed, set_numbers
-from book.workspace import CONFIG, NOTEBOOKS_BRANCH, ROOT, chapters
+from book.workspace import CONFIG, NOTEBOOKS_BRANCH, ROOT, chapters, files, texts
 
 FOLDER = "multilevel-modeling"
 README = f"""# {CONFIG['title']}: everything to run at home
@@ -90,7 +90,7 @@ def alone(notebook: nbformat.NotebookNode, address: str) -> str:
 @cache
 def quoted() -> tuple[dict[str, dict], dict[str, str]]:
     """What texts quote: the numbers by chapter, each with those of the others, and the titles by label."""
-    titles = {label: title for path in (ROOT / "chapters").glob("*.md")
+    titles = {label: title for path in texts()
               for label, title in re.findall(r"^\(([\w-]+)\)=\n#+ (.+)$", path.read_text("utf-8"), flags=re.M)}
     values = {chapter: glued_values(read_executed(chapter).cells) for chapter in chapters()}
     elsewhere = {f"{chapter.name}::{key}": value for chapter, glued in values.items() for key, value in glued.items()}
@@ -103,16 +103,16 @@ def course_files(address: str, change: Callable[[str], str] = str) -> dict[str, 
     `address` is the repository's, or empty; `change` is made in each chapter's text before.
     """
     values, titles = quoted()
-    files = {"README.md": README, "requirements.txt": (ROOT / "binder/requirements.txt").read_text("utf-8")}
+    found = {"README.md": README, "requirements.txt": (ROOT / "binder/requirements.txt").read_text("utf-8")}
     for chapter in chapters():
         text = change(chapter.read_text("utf-8"))
-        files[f"chapters/{chapter.stem}.ipynb"] = to_notebook(text, values[chapter.stem], titles, address)
+        found[f"chapters/{chapter.stem}.ipynb"] = to_notebook(text, values[chapter.stem], titles, address)
     if template.CHAPTER.exists():  # a fork may do without it
-        files[f"chapters/{template.NAME}"] = alone(template.template(), address)
-    for path in [*(ROOT / "chapters/mlm").glob("*.py"), *(ROOT / "chapters/r").glob("*"), *(ROOT / "data").glob("*.csv"),
-                 *(ROOT / "chapters/bambi").glob("*.*"), ROOT / "data/README.md", ROOT / "LICENSE", ROOT / "LICENSE-TEXT"]:
-        files[path.relative_to(ROOT).as_posix()] = path.read_text("utf-8")
-    return files
+        found[f"chapters/{template.NAME}"] = alone(template.template(), address)
+    copied = ("chapters/mlm", "chapters/r", "chapters/bambi", "data/README.md", "LICENSE", "LICENSE-TEXT")
+    for path in files(*(ROOT / name for name in copied), *(ROOT / "data").glob("[!.]*.csv")):
+        found[path.relative_to(ROOT).as_posix()] = path.read_text("utf-8")
+    return found
 
 
 def write_archive(files: dict[str, str | bytes], target: Path | BinaryIO, folder: str = FOLDER + "/") -> None:

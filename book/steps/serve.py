@@ -66,13 +66,16 @@ def main(port: int) -> None:
     explorers.load()
     built, texts = None, {}
     while True:
-        key, now = site_key(), page_keys()
+        time.sleep(0.3)
+        try:
+            key, now = site_key(), page_keys()
+        except FileNotFoundError:  # an editor is putting a new file in the place of the old one
+            continue
         if key != built:
             if now[""] == imported:  # or a page would be read by code that has been edited since
                 show_at_once(texts, now)
             subprocess.run([sys.executable, "-m", "book.steps.build"], cwd=ROOT)
             built, texts = key, now
-        time.sleep(0.3)
 
 
 if __name__ == "__main__":

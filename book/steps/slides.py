@@ -23,16 +23,17 @@ from pygments.lexers import PythonLexer
 
 from book.outputs import glued_values, read_executed, set_numbers
 from book.steps.styles import shorten
-from book.workspace import CONFIG, DECK, FRONT
+from book.workspace import CONFIG, DECK, FRONT, copy_parts
 
+NPM = FRONT / "node_modules"
 PARTS = {
-    "reveal.js/dist/reveal.css": "reveal.css",
-    "reveal.js/dist/reset.css": "reset.css",
-    "reveal.js/dist/reveal.js": "reveal.js",
-    "reveal.js/plugin/notes/notes.js": "notes.js",
-    "reveal.js/LICENSE": "LICENSE-reveal.js",
-    "katex/dist/katex.min.css": "katex/katex.min.css",
-    "katex/dist/fonts": "katex/fonts",
+    NPM / "reveal.js/dist/reveal.css": "reveal.css",
+    NPM / "reveal.js/dist/reset.css": "reset.css",
+    NPM / "reveal.js/dist/reveal.js": "reveal.js",
+    NPM / "reveal.js/plugin/notes/notes.js": "notes.js",
+    NPM / "reveal.js/LICENSE": "LICENSE-reveal.js",
+    NPM / "katex/dist/katex.min.css": "katex/katex.min.css",
+    NPM / "katex/dist/fonts": "katex/fonts",
 }
 EQUATION, TO_EQUATION = re.compile(r"\$\$ \(([\w-]+)\)$", re.M), re.compile(r"\{eq\}`([\w-]+)`")
 SET_FORMULAS = """const katex = require("katex"), fs = require("fs");
@@ -168,11 +169,5 @@ def write_deck(folder: Path, book: str | None = None, deck: Path = DECK) -> int:
         (folder / name).write_text(shorten(picture), encoding="utf-8")
     for source in (deck.with_name("deck.css"), deck.with_name("deck.js"), FRONT / "assets/favicon.svg"):
         shutil.copyfile(source, folder / source.name)
-    for source, target in PARTS.items():
-        source, target = FRONT / "node_modules" / source, folder / target
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=lambda _, names: [n for n in names if not n.endswith(".woff2")])
-        else:
-            target.parent.mkdir(exist_ok=True)
-            shutil.copyfile(source, target)
+    copy_parts(PARTS, folder)
     return len(slides)
