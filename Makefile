@@ -13,13 +13,13 @@ unexport PYTHONPATH PYTHONDONTWRITEBYTECODE  # without kept bytecode each proces
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-15s%s\n", $$1, $$2 }'
 
-env: ## set up the pinned environment in .venv (every other target does this by itself)
+env: ## set up the pinned environment in .venv (targets that need it do this by themselves)
 	@$(PYTHON) book/steps/setup_env.py
 
 site: env ## build the website into _build/html
 	@"$(BIN)/python" -m book.steps.build
 
-strict: env ## build the website from a clean tree, as the continuous integration does
+strict: env ## build the website from nothing
 	@"$(BIN)/python" -m book.steps.build --clean
 
 slides: env ## build the slides into _build/slides (`make site` puts them beside the chapters too)
@@ -54,7 +54,7 @@ public: env ## all that is published, in _build/html: the site from a clean tree
 	@"$(BIN)/python" -m book.steps.build  # once more: now the PDFs are there to be offered
 
 changed: ## list the pages that differ from BASE=origin/main
-	@git diff --name-only --merge-base $(or $(BASE),origin/main) -- index.md chapters slides | sed 's/^/- /'
+	@git diff --name-only --merge-base $(or $(BASE),origin/main) -- index.md 'chapters/*.md' slides/deck.md data/README.md | sed 's/^/- /'
 
 lint: env ## check the workflows and the files in deploy
 	@"$(BIN)/python" -m pip install --quiet -r deploy/requirements.lock
@@ -127,9 +127,8 @@ bayes: ## remake what bambi prints, in chapters/bambi (an environment of its own
 	@_build/bambi/bin/python -m pip install --quiet -r chapters/bambi/requirements.lock
 	@_build/bambi/bin/python chapters/bambi/keep.py
 
-fresh: ## renew the locks with the newest versions that requirements.txt allows (needs uv)
-	rm -f requirements.lock
-	@$(MAKE) --no-print-directory lock
+fresh: ## renew the locks with the newest versions that their requirements allow (needs uv)
+	@$(MAKE) --no-print-directory lock LOCK='$(LOCK) --upgrade'
 
 clean: ## remove everything that was built, and the environment
 	rm -rf _build .venv book/front/node_modules book/audit/node_modules deploy/node_modules .pytest_cache .hypothesis

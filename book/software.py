@@ -13,7 +13,7 @@ from book.workspace import FRONT, ROOT
 # What the site's pages and slides carry of others, and what for; axe-core, esbuild and PurgeCSS stay behind.
 SHIPPED = {"sphinx": "index", "sphinx-book-theme": "layout",
            "pydata-sphinx-theme": "layout, with Bootstrap and icons of Font Awesome", "sphinx-copybutton": "buttons that copy code, with clipboard.js",
-           "sphinx-design": "cards and tabs", "minisearch": "search", "katex": "formulas and their fonts",
+           "sphinx-design": "cards", "minisearch": "search", "katex": "formulas and their fonts",
            "plotly.js-basic-dist-min": "interactive figures", "reveal.js": "slides"}
 TEXTS = "downloads/licenses.txt"
 BILL = "downloads/software.cdx.json"

@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items):
 
     What a figure shows is tested by test_figures.py, and by the digest of its data.
     """
-    formats = ("image/svg+xml", "application/pdf", "application/vnd.plotly.v1+json", "text/latex")
+    formats = ("image/svg+xml", "application/pdf", "application/vnd.plotly.v1+json")
     for notebook in {item.parent for item in items if isinstance(item.parent, IPyNbFile)}:
         notebook.skip_compare += formats
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))

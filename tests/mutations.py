@@ -93,7 +93,7 @@ KINDS = {
     "solution": Kind((PAGES,), r"(?ms)```\{solution-start\}.*?(" + CELL[1:] + r").*?```\{solution-end\}",
                      lambda text: re.sub(r" ([-+*/]) ", lambda sign: f" {flipped(sign[1])} ", text, count=1) if re.search(r" [-+*/] ", text) else None,
                      ("tests/test_golden.py",)),
-    "claim": Kind((PAGES,), r"(?ms)^## (?:Three sentences|What) to keep\n(.*?)(?=\n## |\Z)", contrary, (CLAIMS,)),
+    "claim": Kind((PAGES,), r"(?ms)^## What to keep\n(.*?)(?=\n## |\Z)", contrary, (CLAIMS,)),
     "explorer": Kind(("book/front/assets/explorers/*.js",), CALCULATION, flipped, ("tests/test_explorers.py", "tests/test_explorers_browser.py")),
     "slide": Kind(("slides/deck.md",), r"(?m)^(?=[A-Z*-]).*\b(?:more|larger|higher|between|within|not|each|same)\b.*$", contrary, (CLAIMS, "tests/test_slides_deck.py", "tests/test_slides.py")),
     "translation of R": Kind(("chapters/r-to-python.md",), r"(?m)^\|.*?`([^`\n|]*\b\w+\([^`\n]*)`.*\|$",

@@ -6,7 +6,6 @@
 import datetime
 import json
 import math
-import re
 import shutil
 import statistics
 import subprocess
@@ -21,34 +20,6 @@ from conftest import ROOT
 from book.workspace import chapters
 
 BINDER = ROOT / "binder"
-
-
-def pins(path):
-    lines = (line.split("#")[0].strip() for line in path.read_text().splitlines())
-    return dict(line.split("==") for line in lines if line)
-
-
-def test_versions_are_those_that_are_tested():
-    launched, tested = pins(BINDER / "requirements.txt"), pins(ROOT / "requirements.txt")
-    assert launched and launched == {name: tested.get(name) for name in launched}
-
-
-def test_python_is_one_that_is_tested():
-    assert (BINDER / "runtime.txt").read_text().strip() == "python-3.11"
-    assert "3.11" in (ROOT / ".github/workflows/check.yml").read_text()
-
-
-def test_every_import_of_a_chapter_is_installed():
-    """What a cell or a module imports comes with Python, with Jupyter, with the course, or by a pin of its own."""
-    given = {"mlm", "IPython", "matplotlib_inline"} | set(sys.stdlib_module_names)
-    cells = [cell.source for path in [*chapters(), ROOT / "slides/deck.md"]
-             for cell in jupytext.read(path).cells if cell.cell_type == "code"]
-    modules = [path.read_text("utf-8") for path in (ROOT / "chapters/mlm").glob("*.py")]
-    # Not those within a function: Dask is imported only when a cluster is handed over.
-    imported = {name for source in cells + modules
-                for name in re.findall(r"^(?:import|from) (\w+)", source, flags=re.M)}
-    needed = {"scikit-misc" if name == "skmisc" else name for name in imported - given}
-    assert needed - set(pins(BINDER / "requirements.txt")) == set()
 
 
 def test_after_installing_chapters_open_as_notebooks_without_a_question(tmp_path):

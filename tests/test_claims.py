@@ -37,7 +37,7 @@ def quoted(path):
 
 def to_judge(text):
     """The sentences to keep, the right answers, and the points of what people get wrong."""
-    parts = [re.split(r"\n## ", part)[0] for part in re.split(r"\n## (?:Three sentences|What) to keep\n", text)[1:]]
+    parts = [re.split(r"\n## ", part)[0] for part in re.split(r"\n## What to keep\n", text)[1:]]
     parts += re.findall(r"^:{3,}\{[\w-]+\} What people get wrong\n(.*?)^:{3,}$", text, flags=re.M | re.S)
     parts = [re.sub(r"^:[\w-]+:.*\n", "", part, flags=re.M) for part in parts]  # options of the box
     points = [point for part in parts for point in re.split(r"^(?:\d\.|[-*]) |\n\n", part, flags=re.M)]

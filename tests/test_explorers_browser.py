@@ -1,16 +1,14 @@
 """Explorers in a real browser: keyboard, touch, words, reduced motion, paper, no scripts, a strict policy."""
 
-import functools
 import io
 import re
 import shutil
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
 
+from book.audit.serving import served
 from book.extensions import explorers
 from conftest import ROOT
 from test_browser import browser  # noqa: F401 (a fixture)
@@ -18,15 +16,8 @@ from test_browser import browser  # noqa: F401 (a fixture)
 NAMES = sorted(explorers.DATA)
 
 
-class Strict(SimpleHTTPRequestHandler):
-    """Serves with a content security policy that allows files of the site itself and nothing else."""
-
-    def end_headers(self):
-        self.send_header("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:")
-        super().end_headers()
-
-    def log_message(self, *args):
-        pass
+# Files of the site itself and nothing else.
+STRICT = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:"
 
 
 def write(folder, pages):
@@ -60,10 +51,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(folder):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Strict, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    with served(folder, Content_Security_Policy=STRICT) as address:
+        yield address
 
 
 @pytest.fixture

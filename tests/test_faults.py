@@ -6,7 +6,6 @@ import resource
 import shutil
 import signal
 import socket
-import sys
 import time
 
 import pytest

@@ -284,7 +284,7 @@ def test_icc_reliability_design_effect(fits):  # noqa: F811
     assert reliability.mean() == pytest.approx(theirs["reliability_mean"], rel=1e-6)
     np.testing.assert_allclose(reliability[LME4["null"]["reml"]["ranef"]["schools"]], theirs["reliability_first_schools"],
                                rtol=1e-6)
-    assert mlm.design_effect(0.18, 45) == pytest.approx(8.92)
+    assert mlm.design_effect([0.18, 0], 45) == pytest.approx([8.92, 1])
     # a school without minority students has no slope of its own
     gaps = mlm.reliability(fits["three_slopes", "reml"])
     assert gaps.isna().any(axis=None) and gaps.notna().any(axis=None)

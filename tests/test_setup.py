@@ -113,7 +113,7 @@ def imported_modules(source):
 
 def test_binder_has_what_the_chapters_import():
     sources = [(path.name, path.read_text()) for path in ROOT.glob("chapters/mlm/*.py")]
-    sources += [(path.name, cell.source) for path in ROOT.glob("chapters/*.md")
+    sources += [(path.name, cell.source) for path in [*ROOT.glob("chapters/*.md"), ROOT / "slides/deck.md"]
                 for cell in jupytext.read(path, fmt="md:myst").cells if cell.cell_type == "code"]
     distributions = importlib.metadata.packages_distributions()
     # Binder's own kernel brings IPython and its drawing backend.

@@ -73,14 +73,6 @@ def test_html_has_the_parts_as_headings(fits):
     assert len(page.select("th[scope=row]")) == 15
 
 
-def test_latex_has_the_parts_as_headings(fits):
-    lines = notebook.frame_to_latex(mlm.model_table(fits)).splitlines()
-    heading = lines.index(r"\multicolumn{4}{l}{\textbf{Variance components}} \\")
-    assert lines[heading + 1].startswith("var(Intercept) & 8.614 (1.079) &") and lines.count(r"\midrule") == 1
-    plain = notebook.frame_to_latex(pd.DataFrame({"x": [1.0]}))
-    assert "multicolumn" not in plain and "1.000" in plain
-
-
 # ---- what has gone wrong before -----------------------------------------------------------------
 
 
@@ -134,8 +126,6 @@ def test_p_values_and_small_numbers_of_any_frame():
     frame = pd.DataFrame({"estimate": [12.0, 0.00042, 1e-17], "p": [0.2, 1e-9, float("nan")]})
     cells = [cell.get_text() for cell in BeautifulSoup(notebook.frame_to_html(frame, 3), "html.parser").select("tbody td")]
     assert cells == ["12.000", ".200", "0.00042", "< .001", "0.000", ""]
-    latex = notebook.frame_to_latex(frame)
-    assert "0.00042" in latex and "< .001" in latex and "NaN" not in latex
 
 
 # ---- a fit as a paragraph -------------------------------------------------------------------------

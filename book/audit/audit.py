@@ -200,7 +200,7 @@ def build_stock(folder: Path) -> Path:
     # What the syntax of the chapters needs, and nothing else.
     (folder / "_config.yml").write_text(
         "title: Stock Jupyter Book\nauthor: nobody\nonly_build_toc_files: true\nexecute: {execute_notebooks: cache, timeout: 300}\n"
-        "parse:\n  myst_enable_extensions: [amsmath, attrs_inline, colon_fence, deflist, dollarmath, substitution]\n"
+        "parse:\n  myst_enable_extensions: [colon_fence, dollarmath]\n"
         "bibtex_bibfiles: [references.bib]\nsphinx:\n  extra_extensions: [sphinx_exercise]\n"
         "  config: {html_theme_options: {}}\n", "utf-8")
     notebook = folder / "chapters/mlm/notebook.py"

@@ -447,7 +447,6 @@ def configure(app: Sphinx, config) -> None:
     config.latex_show_urls = "footnote"
     config.latex_domain_indices = False
     config.latex_additional_files = [str(LAYOUT)]
-    config.numfig_secnum_depth = 0
     title = tex(about["title"])
     config.latex_documents = [
         (config.master_doc, "multilevel-handout.tex", title, tex(config.author), "manual", False),
@@ -455,9 +454,7 @@ def configure(app: Sphinx, config) -> None:
     # Not a page of the site.
     config.exclude_patterns = [pattern for pattern in config.exclude_patterns if pattern != "slides"]
     facts = {"coursetitle": title, "courseauthor": tex(config.author), "courseversion": about["version"],
-             "coursedate": config.today, "courselicence": " · ".join(map(str, [about["license"]] if isinstance(about["license"], str)
-                                                                         else about["license"])),
-             "coursekeywords": tex(", ".join(about["keywords"])), "courseabstract": tex(about["abstract"])}
+             "coursedate": config.today, "coursekeywords": tex(", ".join(about["keywords"])), "courseabstract": tex(about["abstract"])}
     config.latex_elements = {
         "papersize": "a4paper", "pointsize": "10pt", "extraclassoptions": "openany,oneside", "fncychap": "",
         "babel": r"\usepackage[english]{babel}", "figure_align": "htbp", "makeindex": "", "printindex": "",

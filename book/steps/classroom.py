@@ -31,8 +31,8 @@ def sheets(answers: bool) -> dict[str, str]:
             for name, text in texts.items() if self_checks(text)}
 
 
-def banks() -> tuple[dict[str, list[Question]], dict[str, list[Question]]]:
-    """The questions of the self-checks and those of the examination, in plain Markdown, by title of the chapter."""
+def banks() -> tuple[list[tuple[str, str, list[Question]]], list[tuple[str, str, list[Question]]]]:
+    """The questions of the self-checks and those of the examination, in plain Markdown: of each chapter its name, its title and they."""
     values, titles = quoted()
 
     def plain(text, name):

@@ -5,6 +5,7 @@ for it, which a browser refuses where they are opened from disk. Here the texts 
 search.js finds in it with MiniSearch.
 """
 
+import hashlib
 import json
 import re
 import subprocess
@@ -128,7 +129,8 @@ def write_search(site: Path, pages: dict[str, LexborHTMLParser]) -> None:
     subprocess.run([FRONT / "node_modules/.bin/esbuild", FRONT / "search.js", "--bundle", "--minify", "--log-level=warning",
                     f"--outfile={site / FINDER}"], check=True)
     scripts = {name: pages["search.html"].css_first(f"script[src*='{name}']") for name in ("searchtools", "language_data", "searchindex")}
-    scripts["searchtools"].attrs["src"], scripts["searchindex"].attrs["src"] = TEXTS, FINDER
+    scripts["searchtools"].attrs["src"], scripts["searchindex"].attrs["src"] = (
+        f"{name}?v={hashlib.sha256((site / name).read_bytes()).hexdigest()[:8]}" for name in (TEXTS, FINDER))
     scripts["language_data"].decompose()
     for name in ("_static/searchtools.js", "_static/language_data.js"):
         (site / name).unlink()

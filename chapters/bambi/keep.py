@@ -1,7 +1,7 @@
 """Keep what the Bayesian fit beside this file prints, for the chapter to show: make bayes
 
 The first line names the versions and the check sum of the script, so that a kept output which
-no longer belongs to the script is found out (tests/test_bambi_output.py).
+no longer belongs to the script is found out (tests/test_kept_results.py).
 """
 
 import hashlib

@@ -27,8 +27,8 @@ def describe(data):
 
     Raises
     ------
-    TypeError
-        `data` is no data frame.
+    ValueError
+        `data` is no table, or two of its columns have one name.
 
     Examples
     --------

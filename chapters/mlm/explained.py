@@ -65,7 +65,7 @@ def design_effect(icc, size):
     >>> mlm.design_effect(0.18, [5, 45]).round(2).tolist()
     [1.72, 8.92]
     """
-    return 1 + np.subtract(size, 1) * icc
+    return 1 + np.subtract(size, 1) * np.asarray(icc)
 
 
 @checked(fit=FIT)

@@ -12,7 +12,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from plotly.subplots import make_subplots
 from skmisc.loess import loess as _loess
 
-from .notebook import figure_to_svg, frame_to_html, frame_to_latex
+from .notebook import figure_to_svg, frame_to_html
 
 # Okabe & Ito's palette: apart for colour-blind readers, and in grey.
 PUBLIC, CATHOLIC = "#0072B2", "#D55E00"
@@ -64,7 +64,6 @@ def use_course_style():
         formatters = shell.display_formatter.formatters
         formatters["image/svg+xml"].for_type(Figure, figure_to_svg)
         formatters["text/html"].for_type(pd.DataFrame, frame_to_html)
-        formatters["text/latex"].for_type(pd.DataFrame, frame_to_latex)
 
 
 def loess(x, y, at, span=0.75):

@@ -110,28 +110,6 @@ def frame_to_html(frame, precision=None):
             + "".join(rows) + "</tbody></table>")
 
 
-def frame_to_latex(frame):
-    """The same table for the handout, set with booktabs."""
-    shown = frame.reset_index(level=0, drop=True) if frame.attrs.get("row_groups") else frame
-    kinds = "l" * shown.index.nlevels + "".join("r" if is_numeric_dtype(dtype) else "l" for dtype in shown.dtypes)
-    precision = pd.get_option("display.precision")
-    cells = [[written(value, name, precision) for value, name in zip(row, shown.columns)]
-             for row in shown.itertuples(index=False, name=None)]
-    table = pd.DataFrame(cells, shown.index, shown.columns, dtype=object).to_latex(escape=True, column_format=kinds)
-    if not frame.attrs.get("row_groups"):
-        return table
-    # a heading before the first row of each part
-    head, rest = table.split("\\midrule\n")
-    body, foot = rest.split("\\bottomrule")
-    parts = frame.index.get_level_values(0)
-    lines = []
-    for part, line, new in zip(parts, body.splitlines(), parts != np.roll(parts, 1)):
-        if new:
-            lines.append(rf"\multicolumn{{{frame.shape[1] + 1}}}{{l}}{{\textbf{{{part}}}}} \\")
-        lines.append(line)
-    return head + "\\midrule\n" + "\n".join(lines) + "\n\\bottomrule" + foot
-
-
 class _Pickler(pickle.Pickler):
     """Python 3.14 no longer pickles the counter that matplotlib gives to an axis of names."""
 

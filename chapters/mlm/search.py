@@ -197,7 +197,6 @@ def proven(data, reml):
     """The minimum with one variance ratio, and how far below it the deviance can be anywhere."""
     df = data.n - data.p * reml
     b = data.groups[:, 0, 1:]
-    T, at = None, None
     t, bound, evaluations = least(data.groups[:, 0, 0], b[:, :, None] * b[:, None, :], data.within, df, reml, TOLERANCE,
                                   EXACT**2 * data.total[-1, -1])
     if t == np.inf:
