@@ -5,6 +5,7 @@ import inspect
 import re
 
 import matplotlib
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -132,12 +133,23 @@ def test_every_argument_has_its_domain(name, hsb):
     ("icc(0.3)", "fit must be a fit of mlm.mixedlm; it is 0.3"),
     ("model_table(fit, digits=-1)", "digits must be a whole number from 0 on; it is -1"),
     ("variance_reduction(fit, fewer)", "different rows or responses"),
+    ("refit(fit, np.ones((7185, 1)))", "responses must be finite numbers that vary; column 0 is constant"),
+    ("refit(fit, np.where(np.arange(7185) == 3, np.nan, hsb.mathach)[:, None])", "column 0 has missing or infinite values"),
+    ("joint_tests(fit, [[0, 0]])", "contrasts must not be 0 in every column"),
+    ("satterthwaite(fit, [[0, 1], [0, 0]])", "contrasts must not be 0 in every column"),
+    ("likelihood_ratio(fit, fit)", "The models are the same: there is nothing to test"),
+    ("design_effect([0.1, 0.2], [5, 6, 7])", "icc and size must be of one length; they have 2 and 3 values"),
+    ("Plan.of(fit).with_value('sex', 1)", "There is no effect 'sex'. The effects are: Intercept, ses, Intercept Var"),
+    ("power(mlm.mixedlm('mathach ~ ses', hsb, 'schid', '~ ses', correlated=False), 'ses')", "this fit has correlated=False"),
+    ("plan('y ~ C(arm)', {}, 0.1, 0.9, {'arm': 'school 0/1'})", r"plan makes numbers, no categories: write arm in place of C\(arm\)"),
+    ("center_within(hsb.ses, hsb[['schid']])", "The groups are the name of one column, or one label for each row"),
+    ("center_within(hsb.ses, [1224, *hsb.schid[1:]])", "The groups' labels mix numbers and text"),
     ("coefficients(3)", "fit must be a result of a statsmodels regression; it is 3"),
 ])
 def test_arguments_outside_their_domain(hsb, call, message):
     fit, fewer = (mlm.mixedlm("mathach ~ ses", data, groups="schid") for data in (hsb, hsb[:-1]))
     with pytest.raises((TypeError, ValueError), match=message):
-        eval(f"mlm.{call}", {"mlm": mlm, "fit": fit, "fewer": fewer, "hsb": hsb})
+        eval(f"mlm.{call}", {"mlm": mlm, "np": np, "fit": fit, "fewer": fewer, "hsb": hsb})
 
 
 # ---- the page -----------------------------------------------------------------------------------

@@ -245,6 +245,50 @@ def test_unused_categories(data):
         fit.predict(pd.DataFrame({"k": ["zero"], "x": 1.0}))
 
 
+FACTORS = {
+    "whole numbers": lambda k: k.astype("category"),
+    "intervals": lambda k: pd.cut(k, [-1, 0, 1, 2]),
+    "periods": lambda k: pd.Series(pd.PeriodIndex((k + 2000).astype(str), freq="Y").astype("category"), k.index),
+    "dates": lambda k: pd.to_datetime(k.map("200{}-01-01".format)).astype("category"),
+    "nullable numbers, as categories": lambda k: k.astype("Int64"),
+    "unused": lambda k: pd.Categorical(k.map({0: "low", 1: "mid", 2: "top"}), ["zero", "low", "mid", "top"]),
+}
+
+
+@pytest.mark.parametrize("kind", FACTORS)
+def test_a_factor_of_any_type_is_the_factor_of_words(data, kind):
+    """In the fit, for new rows, in marginal means and joint tests, and after a pickle."""
+    formula = "y ~ x * C(k)" if kind.startswith("nullable") else "y ~ x * k"
+    words = data.assign(k=data.k.map({0: "low", 1: "mid", 2: "top"}))
+    plain = mixedlm("y ~ x * k", words, "g")
+    fit = mixedlm(formula, given := data.assign(k=FACTORS[kind](data.k)), "g")
+    for again in (fit, pickle.loads(pickle.dumps(fit))):
+        np.testing.assert_allclose(again.predict(given), plain.predict(words), rtol=1e-9)
+        np.testing.assert_allclose(mlm.joint_tests(again), mlm.joint_tests(plain), rtol=1e-8)
+        np.testing.assert_allclose(mlm.marginal_means(again, "k")["estimate"], mlm.marginal_means(plain, "k")["estimate"], rtol=1e-9)
+    np.testing.assert_allclose(mlm.pairwise(fit, "k")["estimate"], mlm.pairwise(plain, "k")["estimate"], rtol=1e-8)
+
+
+def test_numbers_kept_as_objects_are_numbers_in_means_and_tests(data):
+    plain, given = mixedlm("y ~ x * C(k)", data, "g"), data.assign(x=data.x.astype(object))
+    fit = mixedlm("y ~ x * C(k)", given, "g")
+    for again in (fit, pickle.loads(pickle.dumps(fit))):
+        pd.testing.assert_frame_equal(mlm.marginal_means(again, "k", at={"x": 0.5}), mlm.marginal_means(plain, "k", at={"x": 0.5}))
+        pd.testing.assert_frame_equal(mlm.marginal_means(again, "k"), mlm.marginal_means(plain, "k"))
+        pd.testing.assert_frame_equal(mlm.joint_tests(again), mlm.joint_tests(plain))
+
+
+@pytest.mark.parametrize("wrong", ["False", None, 0])
+def test_a_switch_is_true_or_false(data, wrong):
+    for name in ("reml", "correlated"):
+        refused(f"{name} is True or False, not {wrong!r}", "y ~ x", data, "g", error=TypeError, **{name: wrong})
+
+
+@pytest.mark.parametrize("wrong", ["data.csv", 5, None])
+def test_data_that_are_no_table(wrong):
+    refused(f"The data must be a data frame; this is {wrong!r}", "y ~ x", wrong, "g")
+
+
 def test_other_containers(data):
     tables = []
     if ARROW:

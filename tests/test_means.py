@@ -170,8 +170,8 @@ def test_means_are_predictions_averaged_by_hand(data):
     ({"of": "sector", "at": {"ses": "high"}}, "finite numbers for 'ses'"),
     ({"of": "sector", "at": {"quarter": "tiny"}}, "levels of 'quarter', which are 'small', 'medium', 'large', 'huge'"),
     ({"of": ["sector", "sector"]}, "each factor once"),
-    ({"of": []}, "of must be a text, or a list of them"),
-    ({"of": 3}, "of must be a text, or a list of them; it is 3"),
+    ({"of": []}, "of must be a string, or a list of them"),
+    ({"of": 3}, "of must be a string, or a list of them; it is 3"),
     ({"of": "sector", "at": "ses"}, "at must be a dict"),
     ({"of": "sector", "level": 95}, "level must be a share between 0 and 1, such as 0.95; it is 95"),
 ])

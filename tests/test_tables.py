@@ -1,7 +1,12 @@
-"""The table of one or several fits: what stands where, and its HTML and LaTeX."""
+"""The table of one or several fits: what stands where, and its HTML."""
 
+import warnings
+
+import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
+import statsmodels.formula.api as smf
 from bs4 import BeautifulSoup
 
 import mlm
@@ -151,9 +156,40 @@ def test_a_report_has_the_numbers_of_lmertest_and_lme4(hsb, reference):
     assert spreads[2].startswith("correlation of Intercept and ses_cwc")
 
 
+def test_a_report_names_effects_as_they_are_called(hsb):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", mlm.SingularFit)
+        said = mlm.report(mlm.mixedlm("mathach ~ 1", hsb.rename(columns={"ses": "my ses"}), "schid", '~ Q("my ses")'))
+    assert 'correlation of Intercept and Q("my ses") ' in said
+
+
 def test_a_report_of_a_small_balanced_or_singular_study(hsb):
     ten = hsb[hsb["schid"].isin(hsb["schid"].cat.categories[:10])].groupby("schid", observed=True).head(10)
     with pytest.warns(mlm.SingularFit):
         said = mlm.report(mlm.mixedlm("mathach ~ ses", ten, "schid", "~ ses"), level=0.9)
     assert "100 rows of 10 groups (10 each)" in said and "Singular fit: " in said and "90% CI" in said
     assert not any(zero in said for zero in ("p = 0", "p = .000"))
+
+
+# ---- small tables of one fit ----------------------------------------------------------------------
+
+def test_regressions_of_arrays_have_the_same_tables(hsb):
+    by_formula = smf.ols("mathach ~ ses", hsb).fit()
+    by_arrays = sm.OLS(hsb["mathach"].to_numpy(), sm.add_constant(hsb["ses"].to_numpy())).fit()
+    pd.testing.assert_frame_equal(mlm.coefficients(by_arrays).set_axis(["Intercept", "ses"]).rename_axis("coefficient"),
+                                  mlm.coefficients(by_formula))
+    pd.testing.assert_frame_equal(mlm.residual_quantiles(by_arrays), mlm.residual_quantiles(by_formula))
+
+
+def test_of_a_singular_fit_variances_have_no_p(hsb):
+    with pytest.warns(mlm.SingularFit):
+        fit = mlm.mixedlm("mathach ~ ses", hsb[hsb.schid.isin(hsb.schid.unique()[:5])], "schid", "~ ses")
+    assert mlm.coefficients(fit).loc["Intercept Var", "p"] == "" and mlm.coefficients(fit).loc["ses", "p"]
+
+
+def test_a_line_needs_two_places():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for x, y in [([1.5], [10]), ([1, 1], [2, 8]), ([1, np.nan], [2, 3]), ([1, 2], [2, np.nan])]:
+            assert np.isnan(mlm.figures.ols_line(x, y)).all()
+    assert mlm.figures.ols_line([0, 1, 2, np.nan], [1, 3, 5, 7]) == pytest.approx((1, 2))

@@ -17,6 +17,8 @@ def as_frame(data):
     """The data as a pandas data frame: also a dict of columns, Polars' and Arrow's tables."""
     if isinstance(data, pd.DataFrame):
         return data
+    if np.ndim(data) == 0 and not hasattr(data, "keys") and not hasattr(data, "to_pandas"):
+        raise ValueError(f"The data must be a data frame; this is {data!r}.")
     return data.to_pandas() if hasattr(data, "to_pandas") else pd.DataFrame(data)
 
 
@@ -203,9 +205,14 @@ def group_labels(groups, data):
         groups = one_column(data, groups)
     elif isinstance(groups, (list, tuple)) and len(groups) < len(data) and set(groups) <= set(data.columns):
         raise ValueError(f"The groups {listed(groups)} are {len(groups)} columns. {MORE_FACTORS} Name one column.")
+    return labels_of(groups, data.index)
+
+
+def labels_of(groups, index):
+    """One label for each row, all text or all numbers."""
     if np.ndim(groups) != 1:
         raise ValueError("The groups are the name of one column, or one label for each row.")
-    groups = pd.Series(aligned(groups, data.index))
+    groups = pd.Series(aligned(groups, index))
     if groups.dtype == object and groups.dropna().map(lambda label: isinstance(label, str)).nunique() > 1:
         raise ValueError("The groups' labels mix numbers and text: convert them to one type.")
     return groups

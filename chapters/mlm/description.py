@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .columns import aligned, as_frame, group_labels, numbers, one_column
+from .columns import as_frame, group_labels, labels_of, numbers, one_column
 
 STATISTICS = ["n", "mean", "sd", "median", "trimmed", "mad", "min", "max", "range", "skew", "kurtosis", "se"]
 
@@ -20,7 +20,7 @@ def describe(data):
     Returns
     -------
     pandas.DataFrame
-        A row a column of `data`: n (values that are not missing), mean, sd, median, trimmed (mean without the
+        One row per column of `data`: n (values that are not missing), mean, sd, median, trimmed (mean without the
         lowest and highest tenth), mad (times 1.4826, so that it estimates the SD of
         normal data), min, max, range, skew and kurtosis (third moments over ``sd**3``,
         fourth over ``sd**4`` minus 3: type 3 of Joanes & Gill, 1998), se.
@@ -70,7 +70,7 @@ def between_within(data, columns, groups):
     Returns
     -------
     pandas.DataFrame
-        A row a column, computed from the rows that have its value and a group: ``mean``,
+        One row per column, computed from the rows that have its value and a group: ``mean``,
         ``sd_within`` (pooled), ``sd_of_means``, ``ICC1`` (how alike two members of a group are) and
         ``ICC2`` (reliability of a group mean), with the mean group size for k (Shrout & Fleiss,
         1979; Bliese, 2000).
@@ -146,6 +146,6 @@ def center_within(x, groups):
     values = numbers(x, flags=True)
     if values is None:
         raise ValueError(f"Column {x.name!r} does not hold numbers: there is no mean to subtract.")
-    labels = pd.Series(np.asarray(aligned(groups, x.index), dtype=object), index=x.index)
+    labels = labels_of(groups, x.index)
     x = pd.Series(values, index=x.index, name=x.name)
-    return x - x.groupby(labels.to_numpy()).transform("mean")
+    return x - x.groupby(labels.to_numpy(object)).transform("mean")

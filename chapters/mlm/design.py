@@ -66,7 +66,9 @@ def by_hand(terms, data, rows=None):
 def by_patsy(description, data, env, known=None):
     """Names, columns (NaN where a value is missing) and patsy's memory of each side of a formula."""
     known = list(data) if known is None else known
-    data = pd.DataFrame(dict(data)).reset_index(drop=True)
+    # Objects stay objects: pandas would make intervals and periods of them, which patsy can't read.
+    data = pd.DataFrame({name: pd.Series(values, dtype=object) if getattr(values, "dtype", None) == object else values
+                         for name, values in dict(data).items()}).reset_index(drop=True)
     try:
         design = patsy.dmatrices if getattr(description, "lhs_termlist", None) else patsy.dmatrix
         parts = design(description, data, env, return_type="dataframe")
@@ -80,7 +82,8 @@ def by_patsy(description, data, env, known=None):
         reason = f"a column hides the function {hidden[0]}(): rename it" if hidden else str(error).splitlines()[0]
         raise ValueError(f"The formula cannot be evaluated: {reason}.") from error
     for part in parts if isinstance(parts, tuple) else (parts,):
-        check_categories(part.design_info, data)
+        if not isinstance(description, patsy.DesignInfo):  # of new rows the fit has asked already
+            check_categories(part.design_info, data)
         matrix = np.full((len(data), part.shape[1]), np.nan, order="F")
         matrix[part.index] = part
         yield list(part), matrix, part.design_info

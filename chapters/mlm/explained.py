@@ -45,9 +45,9 @@ def design_effect(icc, size):
 
     Parameters
     ----------
-    icc : float or array_like
+    icc : float or one-dimensional array_like
         Intraclass correlation, from 0 to 1.
-    size : float or array_like
+    size : float or one-dimensional array_like
         Members of a group; a mean size may be a fraction.
 
     Returns
@@ -57,7 +57,7 @@ def design_effect(icc, size):
     Raises
     ------
     ValueError
-        `icc` is no share or `size` not above 0.
+        `icc` is not between 0 and 1, `size` not above 0, or they differ in length.
 
     Examples
     --------
@@ -65,6 +65,8 @@ def design_effect(icc, size):
     >>> mlm.design_effect(0.18, [5, 45]).round(2).tolist()
     [1.72, 8.92]
     """
+    if np.ndim(icc) and np.ndim(size) and len(icc) != len(size):
+        raise ValueError(f"icc and size must be of one length; they have {len(icc)} and {len(size)} values.")
     return 1 + np.subtract(size, 1) * np.asarray(icc)
 
 
@@ -87,7 +89,7 @@ def reliability(fit):
     Raises
     ------
     TypeError
-        `fit` is none.
+        `fit` is not a fit of `mixedlm`.
 
     Examples
     --------
@@ -124,7 +126,7 @@ def r_squared(fit):
     Raises
     ------
     TypeError
-        `fit` is none.
+        `fit` is not a fit of `mixedlm`.
 
     Examples
     --------

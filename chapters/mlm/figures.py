@@ -114,7 +114,8 @@ def ols_line(x, y):
     Returns
     -------
     intercept, slope : float
-        In the unit of `y`, and in that over the unit of `x`.
+        In the unit of `y`, and in that over the unit of `x`. Not a number where fewer than two
+        values of `x` differ; points of which a coordinate is missing are left out.
 
     Raises
     ------
@@ -128,6 +129,12 @@ def ols_line(x, y):
     >>> print(f"{intercept:.1f}, {slope:.1f}")
     1.0, 2.0
     """
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    if len(x) and x.shape == y.shape:
+        known = ~np.isnan(x + y)
+        x, y = x[known], y[known]
+        if len(np.unique(x)) < 2:
+            return np.nan, np.nan
     slope, intercept = np.polyfit(x, y, 1)
     return intercept, slope
 
@@ -142,7 +149,7 @@ def ols_lines(data):
 
     Returns
     -------
-    pandas.DataFrame, one row a school
+    pandas.DataFrame, one row per school
         Columns ``intercept`` (points), ``slope`` (points per unit of SES) and ``n``.
 
     Raises
@@ -166,7 +173,7 @@ def ols_lines(data):
 
 
 def scatter_with_lines(data, ax=None, smooth=True, title=None):
-    """Achievement against SES: a point a student, the OLS line and the LOESS curve.
+    """Achievement against SES: one point per student, the OLS line and the LOESS curve.
 
     Parameters
     ----------
@@ -208,7 +215,7 @@ def scatter_with_lines(data, ax=None, smooth=True, title=None):
 
 
 def school_panels(data, columns=4, height=820):
-    """A panel a school, each with its students, its OLS line and its LOESS curve.
+    """One panel per school, each with its students, its OLS line and its LOESS curve.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ from .search import estimate
 
 
 class SingularFit(UserWarning):
-    """The best fit lies on the boundary: a variance of 0 or a correlation of +-1.
+    """The best fit lies on the boundary, such as a variance of 0 or a correlation of +-1.
 
     Examples
     --------
@@ -66,6 +66,8 @@ def mixedlm(formula, data, groups, re_formula=None, reml=True, correlated=True, 
 
     Raises
     ------
+    TypeError
+        An argument that `mixedlm` doesn't have (says what to do instead), or one of another type.
     ValueError
         Something can't be estimated from these data; says what, and what to do about it.
     NotCertified
@@ -74,7 +76,8 @@ def mixedlm(formula, data, groups, re_formula=None, reml=True, correlated=True, 
     Warns
     -----
     SingularFit
-        The best fit has a variance of 0 or a correlation of +-1.
+        The best fit has a variance of 0, a correlation of +-1 or, with three random effects and
+        more, a combination of them without variance.
     MissingRows
         Rows were left out.
 
@@ -90,8 +93,9 @@ def mixedlm(formula, data, groups, re_formula=None, reml=True, correlated=True, 
     ses            -0.15  0.41
     """
     refuse_keywords(unknown)
-    if not isinstance(reml, (bool, np.bool_)):
-        raise TypeError(f"reml is True or False, not {reml!r}.")
+    for name, value in {"reml": reml, "correlated": correlated}.items():
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"{name} is True or False, not {value!r}.")
     env = patsy.EvalEnvironment.capture(0, reference=1)
     design = Design.read(formula, data, groups, re_formula, env)
     design.check_sizes()
@@ -310,7 +314,7 @@ class MixedResults(MixedLMResults):
 
     def profile_re(self, *args, **kwargs):
         """Not available: statsmodels' version refits by its own optimiser."""
-        raise NotImplementedError("Use mlm.inference.variance_intervals(fit) for profile intervals.")
+        raise NotImplementedError("Use mlm.variance_intervals(fit) for profile intervals.")
 
     @cached_property
     def model(self):

@@ -8,6 +8,7 @@ import patsy
 from scipy import stats
 
 from .checks import ANY, FIT, LEVEL, NOTHING, checked, floats
+from .columns import variables
 from .design import by_patsy
 from .formulas import listed, parse
 from .likelihood import derivatives, deviance, diagonal_root, root
@@ -93,6 +94,8 @@ def combinations(fit, contrasts):
     if rows.ndim != 2 or rows.shape[1] != fit.k_fe or not len(rows) or not np.isfinite(rows).all():
         raise ValueError(f"contrasts must be text such as 'a - b', or finite numbers in {fit.k_fe} columns, for {names}; "
                          f"it is {contrasts!r}.")
+    if not rows.any(axis=1).all():
+        raise ValueError("contrasts must not be 0 in every column.")
     return rows, np.zeros(len(rows))
 
 
@@ -220,7 +223,9 @@ def _patsys_memory(design):
     memory = design.memory[0]
     if memory is True:  # pickled
         env = patsy.EvalEnvironment([{"np": np, "pd": pd}])
-        return list(by_patsy(parse(design.formula), design.data, env))[-1][2]
+        terms = parse(design.formula).rhs_termlist
+        factors = [factor.name() for term in terms for factor in term.factors]
+        return next(by_patsy(patsy.ModelDesc([], terms), variables(factors, design.data), env))[2]
     return memory
 
 
@@ -360,6 +365,8 @@ def check_nested(smaller, larger):
         raise ValueError("The fits have different groups: models with different grouping are not nested.")
     if not (_within(one.X, two.X) and _within(one.Z, two.Z)):
         raise ValueError("The models are not nested: the first has terms that the second cannot express.")
+    if (smaller.k_fe, smaller.k_re2) == (larger.k_fe, larger.k_re2):
+        raise ValueError("The models are the same: there is nothing to test.")
     diagonal = smaller.k_re == 1 or not smaller.products.correlated
     if not larger.products.correlated and not (  # a diagonal tau stays one only for the same columns
             diagonal and all(any(_within(z[:, None], w[:, None]) for w in two.Z.T) for z in one.Z.T)):

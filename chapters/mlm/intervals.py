@@ -69,9 +69,9 @@ def variance_intervals(fit, level=0.95, method="profile"):
         i, j = pairs[k]
         return tau[i, j] if i == j else tau[i, j] / np.sqrt(max(tau[i, i] * tau[j, j], 1e-300))
 
-    estimates = [value(fit.tau, fit.scale, k) for k in range(len(labels))]
+    estimates = {label: value(fit.tau, fit.scale, k) for k, label in enumerate(labels)}
     limits = (_profile_limits if method == "profile" else _delta_limits)(fit, value, estimates, pairs, level)
-    table = pd.DataFrame([(best, *ends) for best, ends in zip(estimates, limits)], index=labels,
+    table = pd.DataFrame([(best, *ends) for best, ends in zip(estimates.values(), limits)], index=labels,
                          columns=["estimate", "lower", "upper"])
     deviations = table.index.str.startswith("sd ")
     table[deviations] = np.sqrt(table[deviations].clip(lower=0))
@@ -87,7 +87,7 @@ def _delta_limits(fit, value, estimates, pairs, level):
         tau[fit.elements] = parameters[:-1]
         return value(tau + np.tril(tau, -1).T, parameters[-1], k)
 
-    for k, best in enumerate(estimates):
+    for k, best in enumerate(estimates.values()):
         if fit.singular:
             yield np.nan, np.nan
             continue
@@ -143,7 +143,7 @@ def _profile_limits(fit, value, estimates, pairs, level):
 
     dispensable = [_deviance_without(fit, i) - least < spread for i in range(q)]
     centre = np.zeros(len(curvature))
-    for k, estimated in enumerate(estimates):
+    for k, (label, estimated) in enumerate(estimates.items()):
         i, j = pairs[k] if k < len(pairs) else (None, None)
         if i != j and (dispensable[i] or dispensable[j]):
             yield -1.0, 1.0
@@ -166,7 +166,7 @@ def _profile_limits(fit, value, estimates, pairs, level):
                     if end.success or abs(found[-1] - min(found[:-1], default=np.inf)) < 1e-6:
                         break
             else:
-                raise RuntimeError(f"No limit was found for parameter {k}: {end.message}.")
+                raise RuntimeError(f"No limit was found for {label!r}: {end.message}.")
             ends.append(-sign * size * min(found))
         yield tuple(ends)
 

@@ -9,6 +9,7 @@ from scipy import optimize, stats
 from statsmodels.stats.multitest import multipletests
 
 from .checks import FIT, LEVEL, NAMES, NOTHING, Domain, checked, one_of
+from .columns import numbers
 from .formulas import listed, parse
 from .inference import estimates
 
@@ -202,8 +203,7 @@ def predictors(design, formula):
         parts = [getattr(node, "id", getattr(node, "value", None)) for node in ast.walk(ast.parse(code))]
         for name in dict.fromkeys(part for part in parts if isinstance(part, str) and part in design.data.columns):
             column = design.data[name]
-            found[name] = found.get(name, False) or code.startswith("C(") or column.nunique() <= 2 \
-                or not pd.api.types.is_numeric_dtype(column)
+            found[name] = found.get(name, False) or code.startswith("C(") or column.nunique() <= 2 or numbers(column) is None
     return found
 
 

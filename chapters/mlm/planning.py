@@ -33,7 +33,7 @@ from .checks import (
     whole,
 )
 from .design import Design, by_hand, by_patsy
-from .formulas import listed, parse
+from .formulas import listed, names_in, parse
 from .fit import MixedResults
 from .inference import mixture_p, variance_and_df
 from .likelihood import Products, deviance, root
@@ -97,6 +97,8 @@ class Plan:
     @classmethod
     def of(cls, fit):
         """The plan to repeat the study of a fit, with its estimates for truth."""
+        if not fit.products.correlated:
+            raise ValueError("power simulates models whose random effects are correlated; this fit has correlated=False.")
         rows = replace(fit.design, data=None, index=None, memory=(None, None))  # what workers need of it
         return cls(rows, fit.fe_params, fit.cov_re, fit.scale, fit.reml, rows.formula, rows.re_formula, {},
                    _axis(fit.design))
@@ -110,6 +112,9 @@ class Plan:
         if value < 0:
             raise ValueError(f"The value of {effect!r} is a variance and cannot be {value}.")
         name = effect.removesuffix(" Var")
+        if name not in self.tau.index:
+            effects = [*self.fixed.index, *(f"{each} Var" for each in self.tau.index)]
+            raise ValueError(f"There is no effect {effect!r}. The effects are: {listed(effects)}.")
         old = self.tau.loc[name, name]
         tau = self.tau.copy()
         factor = np.sqrt(value / old) if old > 0 else 0.0
@@ -175,7 +180,7 @@ def plan(formula, fixed, tau, sigma2, predictors, re_formula=None, reml=True):
     Parameters
     ----------
     formula : str
-        As for `mixedlm`.
+        As for `mixedlm`, with numeric predictors only.
     fixed : dict of str to float
         True fixed effects, named as in the output; those left out are 0.
     tau : array_like, shape (q, q), or float
@@ -212,6 +217,9 @@ def plan(formula, fixed, tau, sigma2, predictors, re_formula=None, reml=True):
     if len(left.lhs_termlist) != 1 or right.lhs_termlist:
         raise ValueError(f"The formula needs one response on its left, as in 'y ~ x' (it is {formula!r}), "
                          f"and that of the random effects none, as in '~ x' (it is {re_formula!r}).")
+    for factor in {factor.name() for side in (left, right) for term in side.rhs_termlist for factor in term.factors}:
+        if names_in(factor).kinds:
+            raise ValueError(f"plan makes numbers, no categories: write {listed(names_in(factor).kinds)} in place of {factor}.")
     few = pd.DataFrame(dict.fromkeys(predictors, 1.0), index=[0, 1])
     (names, _), (effects, _) = (_columns(text, few) for text in (formula, re_formula or "~ 1"))
     unknown = [name for name in fixed if name not in names]
@@ -262,7 +270,7 @@ def power(study, effect, schools=None, students=None, value=None, draws=1000, al
     test : {"t", "z"}
         For fixed effects: with Satterthwaite's degrees of freedom, or with the normal distribution,
         which rejects too often when schools are few. Variances are tested by the likelihood ratio
-        with its mixture of chi-square distributions (`inference.likelihood_ratio`).
+        with its mixture of chi-square distributions (`likelihood_ratio`).
     seed : int, default 1
         A design has the same draws whatever else is asked for, and whatever does the work.
     jobs : int, default -1

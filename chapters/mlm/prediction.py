@@ -29,7 +29,7 @@ def blups(fit, level=0.95):
     Raises
     ------
     ValueError
-        `level` is none.
+        `level` is not between 0 and 1.
 
     Examples
     --------

@@ -37,7 +37,7 @@ def report(fit, rows="rows", groups="groups", level=0.95):
     Raises
     ------
     ValueError
-        `level` is none.
+        `level` is not between 0 and 1.
 
     Examples
     --------
@@ -52,6 +52,8 @@ def report(fit, rows="rows", groups="groups", level=0.95):
     slopes = [name for name in fit.design.random if name != "Intercept"]
     random = " and ".join(["random intercepts"] * (len(slopes) < fit.k_re) + [f"random slopes of {name}" for name in slopes])
 
+    pairs = {f"{a} {b}": f"{a} and {b}" for a in fit.design.random for b in fit.design.random}
+
     def interval(low, high, places, write=text):
         return f"{width} [{write(low, places)}, {write(high, places)}]"
 
@@ -63,7 +65,7 @@ def report(fit, rows="rows", groups="groups", level=0.95):
 
     def spread(name, estimate, low, high):
         kind, _, of = name.partition(" ")
-        of = f"residual, within {groups}," if of == "residual" else f"correlation of {of.replace(' ', ' and ')}" if kind == "cor" else of
+        of = f"residual, within {groups}," if of == "residual" else f"correlation of {pairs[of]}" if kind == "cor" else of
         write, places = share if kind == "cor" else text, decimals((high - low) / 2, 2)
         return f"{of} {write(estimate, places)}, {interval(low, high, places, write)}"
 

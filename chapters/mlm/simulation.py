@@ -33,7 +33,7 @@ def simulate(fit, draws, seed=None):
     Raises
     ------
     ValueError
-        `draws` or `seed` is no such number.
+        `draws` is not a whole number above 0, or `seed` none of the types above.
 
     Examples
     --------
@@ -72,14 +72,14 @@ def refit(fit, responses):
     Returns
     -------
     pandas.DataFrame
-        A row for each response: fixed effects, lower triangle of `cov_re`, ``Residual Var`` and
+        A row for each response: fixed effects, the `elements` of `cov_re`, ``Residual Var`` and
         ``llf``. Every one has passed the checks of a single fit. A variance on the boundary is zero
         up to rounding, not always exactly.
 
     Raises
     ------
     ValueError
-        The responses are no finite numbers, or have another number of rows than the fit.
+        The responses are not finite numbers, don't vary, or have another number of rows than the fit.
 
     Examples
     --------
@@ -92,9 +92,13 @@ def refit(fit, responses):
     dtype: float64
     """
     given, responses = responses, floats(responses)
-    if responses.ndim != 2 or len(responses) != fit.nobs or not np.isfinite(responses).all():
+    if responses.ndim != 2 or len(responses) != fit.nobs:
         raise ValueError(f"responses must be finite numbers of shape ({fit.nobs}, m), a column for each response; "
                          f"the shape is {np.shape(given)}.")
+    for k, response in enumerate(responses.T):
+        if not np.isfinite(response).all() or np.ptp(response) == 0:
+            reason = "is constant" if np.isfinite(response).all() else "has missing or infinite values"
+            raise ValueError(f"responses must be finite numbers that vary; column {k} {reason}.")
     each = refits(fit.design, fit.products, fit.reml, fit.T, responses)
     tau = each.scale[:, None, None] * (fit.to_random @ each.T @ fit.to_random.T)
     llf = fit.llf - (each.at.value - fit.at.value) / 2
@@ -199,7 +203,7 @@ def bootstrap(fit, draws=1000, seed=1, progress=False):
     Raises
     ------
     ValueError
-        `draws` or `seed` is no such number.
+        `draws` is not a whole number above 0, or `seed` none of the types above.
 
     Examples
     --------

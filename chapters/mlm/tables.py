@@ -1,4 +1,4 @@
-"""Small tables of a fit, one row a coefficient or a quantile."""
+"""Small tables of a fit, one row per coefficient or quantile."""
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,7 @@ def coefficients(fit):
     Returns
     -------
     pandas.DataFrame
-        Columns ``estimate``, ``SE``, ``t`` and ``p`` (text), a row a coefficient.
+        Columns ``estimate``, ``SE``, ``t`` and ``p`` (text), one row per coefficient.
 
     Raises
     ------
@@ -45,8 +45,11 @@ def coefficients(fit):
     Intercept       12.75  0.08  168.42  < .001
     ses              3.18  0.10   32.78  < .001
     """
-    return pd.DataFrame({"estimate": fit.params, "SE": fit.bse, "t": fit.tvalues,
-                         "p": fit.pvalues.map(p_value)}).rename_axis("coefficient")
+    names = getattr(fit.params, "index", None)  # arrays, where the fit was of arrays
+    columns = {"estimate": fit.params, "SE": fit.bse, "t": fit.tvalues, "p": fit.pvalues}
+    table = pd.DataFrame({name: np.asarray(values) for name, values in columns.items()},
+                         index=fit.model.exog_names if names is None else names)
+    return table.assign(p=["" if np.isnan(p) else p_value(p) for p in table["p"]]).rename_axis("coefficient")
 
 
 @checked(fit=REGRESSION)
@@ -74,7 +77,7 @@ def residual_quantiles(fit):
                 min   1Q  median   3Q   max
     residuals -19.4 -4.8     0.2  5.1  15.9
     """
-    quantiles = fit.resid.quantile([0, 0.25, 0.5, 0.75, 1])
+    quantiles = pd.Series(np.asarray(fit.resid)).quantile([0, 0.25, 0.5, 0.75, 1])
     quantiles.index = ["min", "1Q", "median", "3Q", "max"]
     return quantiles.to_frame("residuals").T
 
@@ -92,8 +95,8 @@ def model_table(fits, spread="se", level=0.95, digits=3):
     Parameters
     ----------
     fits : MixedResults, or dict of str to MixedResults, or list of MixedResults
-        One fit gives a row a parameter with estimate, standard error, Satterthwaite's degrees
-        of freedom, t and p. Several give a column a model, each cell with the estimate and, in
+        One fit gives one row per parameter with estimate, standard error, Satterthwaite's degrees
+        of freedom, t and p. Several give one column per model, each cell with the estimate and, in
         parentheses, its standard error, or in brackets its interval; those of a list are called
         Model 1, Model 2 and so on.
     spread : {"se", "interval"}
@@ -103,7 +106,7 @@ def model_table(fits, spread="se", level=0.95, digits=3):
     level : float, default 0.95
         Of the intervals, between 0 and 1.
     digits : int, default 3
-        Decimals of estimates; more where the spread would have less than two significant digits.
+        Decimals of estimates; more where the spread would have fewer than two significant digits.
 
     Returns
     -------

@@ -139,7 +139,7 @@
       link.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && show(link, content));
       link.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && leave());
       link.addEventListener("focus", () => link.matches(":focus-visible") && show(link, content));
-      link.addEventListener("blur", leave);
+      link.addEventListener("blur", () => card.matches(":hover") || hide()); // at once: it may lie over what has the focus now
       link.addEventListener("pointerdown", (event) => (touched = event.pointerType === "touch" && owner !== link));
       link.addEventListener("click", (event) => touched && (event.preventDefault(), show(link, content)));
     }
