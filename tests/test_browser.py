@@ -573,3 +573,116 @@ def test_the_folder_works_from_disk(browser, site):
     page.wait_for_selector("#search-results li a")
     assert heard == []
     page.close()
+
+
+# ---- what readers met who came with other browsers, hands and lines ------------------------------
+
+def on_a_phone(browser):
+    return browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+
+
+def swipe(page, x, heights):
+    """Move a finger over the heights, by the browser's own protocol."""
+    protocol = page.context.new_cdp_session(page)
+    touches = [("touchStart", heights[:1]), *(("touchMove", [height]) for height in heights), ("touchEnd", [])]
+    for kind, places in touches:
+        protocol.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for y in places]})
+
+
+def test_where_nothing_may_be_stored_search_and_drawers_open_all_the_same(browser, address):
+    context = on_a_phone(browser)
+    context.add_init_script("""for (const name of ["localStorage", "sessionStorage"])
+        Object.defineProperty(window, name, {configurable: true, get() {throw new DOMException("blocked", "SecurityError")}})""")
+    page = context.new_page()
+    faults = []
+    page.on("pageerror", lambda fault: faults.append(fault))
+    page.goto(address + "chapters/why.html")
+    for button, dialog in [("Chapters", "Chapters"), ("On this page", "On this page"), ("Search", "Search")]:
+        page.get_by_role("button", name=button, exact=True).locator("visible=true").click()
+        assert page.get_by_role("dialog", name=dialog, exact=True).is_visible()
+        page.keyboard.press("Escape")
+    assert faults == []
+    context.close()
+
+
+def test_a_finger_scrolls_over_a_figure(browser, address):
+    context = on_a_phone(browser)
+    page = context.new_page()
+    page.goto(address + "chapters/logic.html")
+    figure = page.locator(".plotly-figure").first
+    figure.scroll_into_view_if_needed()
+    page.wait_for_selector(".plotly-figure .main-svg .point")
+    figure.evaluate("figure => figure.scrollIntoView({block: 'start', behavior: 'instant'})")
+    before, y = page.evaluate("scrollY"), int(figure.bounding_box()["y"]) + 100
+    assert page.evaluate("y => document.elementFromPoint(195, y).classList.contains('drag')", y)
+    swipe(page, 195, range(y + 150, y, -10))
+    page.wait_for_function("before => scrollY > before + 50", arg=before)
+    context.close()
+
+
+def test_without_the_plotting_library_the_still_is_shown(browser, address):
+    page = browser.new_page()
+    page.route("**/plotly-basic.min.js*", lambda route: route.abort())
+    page.goto(address + "chapters/logic.html")
+    figure = page.locator(".plotly-figure").first
+    figure.scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelector('.plotly-figure').hidden")
+    assert page.evaluate("[...document.querySelectorAll('figure, .cell_output')].find(f => f.querySelector('.plotly-figure')).querySelector('img').checkVisibility()")
+    page.close()
+
+
+def test_the_card_of_a_link_of_two_lines_lies_beside_both(browser, address):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto(address + "chapters/shrinkage.html")
+    page.add_style_tag(content="article a[href*='#term-'] {word-spacing: 300px}")  # each word a line
+    link = page.locator("article p a[href*='#term-']").filter(has_text=re.compile(r"\w \w")).first
+    link.scroll_into_view_if_needed()
+    link.evaluate("link => link.focus({focusVisible: true})")
+    meets = """([link, card]) => {const a = link.getBoundingClientRect(), b = card.getBoundingClientRect();
+        return [link.getClientRects().length > 1, a.bottom > b.top && b.bottom > a.top, Math.min(Math.abs(b.top - a.bottom), Math.abs(a.top - b.bottom)) < 6]}"""
+    assert page.evaluate(meets, [link.element_handle(), page.locator("#course-card").element_handle()]) == [True, False, True]
+    page.close()
+
+
+def test_a_button_of_the_header_keeps_the_focus_and_says_the_mode(browser, address):
+    page = browser.new_page()
+    page.goto(address + "chapters/why.html")
+    button = page.locator(".theme-switch-button").locator("visible=true").first
+    button.focus()
+    said = set()
+    for _ in range(3):
+        said.add(button.get_attribute("aria-label"))
+        page.keyboard.press("Enter")
+        assert button.evaluate("button => button === document.activeElement")
+    assert said == {"Color mode: auto", "Color mode: light", "Color mode: dark"}
+    page.keyboard.press("/")
+    assert page.evaluate("""!dispatchEvent(new KeyboardEvent("keydown", {key: "/", cancelable: true, bubbles: true})) === false""")
+    page.close()
+
+
+def test_a_dark_page_prints_light(browser, address):
+    context = browser.new_context(color_scheme="dark")
+    page = context.new_page()
+    page.goto(address + "chapters/why.html")
+    seen = page.evaluate("""["beforeprint", "afterprint"].map(name => {dispatchEvent(new Event(name)); return document.documentElement.dataset.theme})""")
+    assert seen == ["light", "dark"]
+    context.close()
+
+
+def test_who_comes_back_finds_no_drawer_over_the_page(browser, address):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto(address + "chapters/why.html")
+    page.get_by_role("button", name="Chapters", exact=True).click()
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+    assert page.locator("dialog[open]").count() == 0
+    page.close()
+
+
+def test_the_glossarys_letters_are_whole_below_the_header(browser, address):
+    for width, height in [(390, 800), (1280, 800)]:
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.goto(address + "chapters/glossary.html#term-shrinkage")
+        page.wait_for_timeout(300)
+        header, letters = (page.locator(part).first.bounding_box() for part in (".bd-header-article", ".az"))
+        assert 0 <= letters["y"] - header["y"] - header["height"] < 3, (width, header, letters)
+        page.close()

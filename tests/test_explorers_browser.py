@@ -11,7 +11,7 @@ from sphinx.util.docutils import docutils_namespace
 from book.audit.serving import served
 from book.extensions import explorers
 from conftest import ROOT
-from test_browser import browser  # noqa: F401 (a fixture)
+from test_browser import browser, swipe  # noqa: F401 (the first is a fixture)
 
 NAMES = sorted(explorers.DATA)
 
@@ -189,7 +189,7 @@ def test_pooling_by_touch(open_page, address):
 
 
 def drag(page, kind, x, y, to):
-    """Move the mouse or, by the browser's own protocol, a finger from one height to another, in steps."""
+    """Move the mouse or a finger from one height to another, in steps."""
     heights = [y + (to - y) * step / 10 for step in range(11)]
     if kind == "mouse":
         page.mouse.move(x, y)
@@ -198,11 +198,7 @@ def drag(page, kind, x, y, to):
             page.mouse.move(x, height)
         page.mouse.up()
         return
-    protocol = page.context.new_cdp_session(page)
-    protocol.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
-    for height in heights:
-        protocol.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": height}]})
-    protocol.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    swipe(page, x, heights)
 
 
 PHONE = {"viewport": {"width": 390, "height": 800}, "reduced_motion": "reduce"}
@@ -212,6 +208,29 @@ FINGER = PHONE | {"has_touch": True, "is_mobile": True}
 def middle(locator):
     box = locator.bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_a_finger_scrolls_over_the_crowd_and_the_right_button_drags_nothing(open_page, address):
+    page = open_page(address + "pooling.html", **FINGER)
+    first = says(page, r"\w{3}")
+    page.evaluate("document.body.style.paddingBlock = '400px 1500px'")
+    crowd = page.locator("[data-grab]").nth(80)
+    crowd.evaluate("grip => grip.scrollIntoView({block: 'center', behavior: 'instant'})")
+    before, (x, y) = page.evaluate("scrollY"), middle(crowd)
+    swipe(page, x, range(int(y), int(y) - 150, -10))
+    page.wait_for_function("before => scrollY > before + 50", arg=before)
+    chosen = page.locator("[data-grab]").last
+    page.mouse.move(*middle(chosen))
+    page.mouse.down(button="right")
+    page.mouse.move(middle(chosen)[0], middle(chosen)[1] - 60)
+    page.mouse.up(button="right")
+    page.wait_for_timeout(300)
+    assert says(page, r"\w{3}") == first
+
+
+def test_false_alarms_moves_and_speaks_only_when_asked(open_page, address):
+    page = open_page(address + "false-alarms.html", **PHONE | {"reduced_motion": "no-preference"})
+    assert said(page).startswith("1000 studies")
 
 
 # What is grabbed, how many pixels it is moved down, the control that goes with it and what the words say then.

@@ -106,6 +106,7 @@ def set_version(app: Sphinx, config) -> None:
     citation = (ROOT / "CITATION.cff").read_text("utf-8")
     config.version = config.release = re.search(r"^version: (.+)$", citation, re.MULTILINE)[1]
     config.html_theme_options["footer_content_items"] = ["course-footer.html"]
+    config.html_theme_options["enable_search_shortcuts"] = False  # "/" would look for a field that isn't shown
 
 
 def not_found(app: Sphinx) -> list[tuple[str, dict, str]]:

@@ -18,10 +18,12 @@ from book.steps.search import definitions, write_search
 from book.steps.styles import TARGET, join_styles, remove_unused, shorten_pictures, strip_scripts
 
 # Before the first paint: the reader's theme, so that a dark page doesn't flash white, and whether
-# scripts run, so that what they will fold is folded from the start.
-FIRST = """{const page = document.documentElement, choice = name => {try {return localStorage.getItem(name)} catch {}};
+# scripts run, so that what they will fold is folded from the start. Where a browser keeps nothing, the
+# theme's script would end at its first look into the store, before search and drawers work.
+FIRST = """for (const name of ["localStorage", "sessionStorage"]) try {window[name].length} catch {
+        Object.defineProperty(window, name, {value: {getItem: () => null, setItem() {}, removeItem() {}}})}
+    {const page = document.documentElement, mode = page.dataset.mode = localStorage.getItem("mode") || "auto";
     page.classList.add("js");
-    const mode = page.dataset.mode = choice("mode") || "auto";
     page.dataset.theme = mode != "auto" ? mode : matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";}"""
 
 UNUSED = ("fontawesome", "sphinx_highlight")  # icons are a font; search leads to sections

@@ -28,7 +28,13 @@ def add_alphabet(page: LexborHTMLParser) -> None:
 
 
 def name_drawers(page: LexborHTMLParser) -> None:
-    """Call both side bars what they hold, give each a button that closes it on a phone, and mark the current page."""
+    """Call both side bars what they hold, give each a button that closes it on a phone, and mark the current page.
+
+    A phone shows what they hold in a dialog, which has a name of its own; so has the search.
+    """
+    for name, dialog in {"Chapters": "pst-primary-sidebar-modal", "On this page": "pst-secondary-sidebar-modal", "Search": "pst-search-dialog"}.items():
+        for found in page.css(f"#{dialog}"):
+            found.attrs["aria-label"] = name
     for side, name in {"primary": "Chapters", "secondary": "On this page"}.items():
         for button in page.css(f"button.{side}-toggle"):
             button.attrs["title"] = button.attrs["aria-label"] = name

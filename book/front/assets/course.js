@@ -17,8 +17,8 @@
   async function draw(figure) {
     const { data, layout } = JSON.parse(figure.querySelector("script").textContent);
     const Plotly = await plotly();
-    await Plotly.newPlot(figure, data, layout, { responsive: true, displayModeBar: false });
-    // The line that is pointed at stands out among many. A tap tells by click alone.
+    await Plotly.newPlot(figure, data, { ...layout, dragmode: false }, { responsive: true, displayModeBar: false });
+    // (A finger that moves over a figure scrolls the page.) The line that is pointed at stands out among many. A tap tells by click alone.
     const leave = () => figure.querySelector(".pointed")?.classList.remove("pointed");
     const point = ({ points }) => (leave(), figure.querySelector(".trace" + points[0].fullData.uid)?.classList.add("pointed"));
     figure.on("plotly_hover", point).on("plotly_click", point).on("plotly_unhover", leave);
@@ -31,7 +31,10 @@
         for (const { isIntersecting, target } of entries)
           if (isIntersecting) {
             watcher.unobserve(target);
-            draw(target);
+            draw(target).catch(() => {
+              target.hidden = true; // its still stands for it
+              target.closest("figure, .cell_output").querySelector(".plotly-still")?.classList.remove("plotly-still");
+            });
           }
       },
       { rootMargin: "400px" },
@@ -63,12 +66,19 @@
       if (drawer.open) (followed = false), drawer.querySelector("[aria-current]")?.scrollIntoView({ block: "center" });
       else if (!followed) button.focus(); // where the reader came from
     };
+    addEventListener("pagehide", () => drawer.close()); // or it would lie over the page to which a reader comes back
     new MutationObserver(changed).observe(drawer, { attributeFilter: ["open"] });
     drawer.addEventListener("click", ({ target }) => {
       followed = !!target.closest("a[href^='#']");
       if (followed || target.closest(".drawer-close")) drawer.close();
     });
   }
+
+  // The theme takes the focus from these buttons when they are pressed, also from the keyboard.
+  for (const button of document.querySelectorAll(".theme-switch-button, .search-button, .primary-toggle, .secondary-toggle")) button.blur = () => {};
+  const sayMode = () => document.querySelectorAll(".theme-switch-button").forEach((button) => (button.ariaLabel = `Color mode: ${document.documentElement.dataset.mode}`));
+  new MutationObserver(sayMode).observe(document.documentElement, { attributeFilter: ["data-mode"] });
+  sayMode();
 
   // The contents mark the section that is read. The line at which one begins to be read goes down the window as
   // the window goes down the page, so that each has its turn, the last ones too. What was chosen stays marked
@@ -112,7 +122,8 @@
     link.setAttribute("aria-describedby", card.id);
     card.replaceChildren(content.content.cloneNode(true));
     card.hidden = false;
-    const at = link.getClientRects()[0];
+    card.style.left = 0; // where it has its whole width
+    const at = link.getBoundingClientRect(); // all its lines
     const below = at.bottom + card.offsetHeight + 8 < innerHeight;
     card.style.top = (below ? at.bottom + 4 : at.top - card.offsetHeight - 4) + scrollY + "px";
     card.style.left = Math.max(8, Math.min(at.left, document.documentElement.clientWidth - card.offsetWidth - 8)) + "px";
@@ -128,6 +139,7 @@
     const known = new Map([...document.querySelectorAll("template[data-card]")].map((t) => [t.dataset.card, t]));
     if (!known.size) return;
     document.body.append(card);
+    addEventListener("pagehide", hide);
     card.addEventListener("pointerenter", () => clearTimeout(leaving));
     card.addEventListener("pointerleave", leave);
     addEventListener("keydown", (event) => event.key === "Escape" && hide());
@@ -146,14 +158,17 @@
   }
 
   // What is folded on the screen is open on paper, and folded again afterwards. Folds of one name
-  // close each other, so their names are put away meanwhile.
-  let opened = [];
+  // close each other, so their names are put away meanwhile. Paper is light.
+  let opened = [], theme;
   addEventListener("beforeprint", () => {
+    theme = document.documentElement.dataset.theme;
+    document.documentElement.dataset.theme = "light";
     opened = [...document.querySelectorAll("article details:not([open], .figure-data)")].map((fold) => [fold, fold.getAttribute("name")]);
     for (const [fold] of opened) fold.removeAttribute("name");
     for (const [fold] of opened) fold.open = true;
   });
   addEventListener("afterprint", () => {
+    document.documentElement.dataset.theme = theme;
     for (const [fold, name] of opened) {
       fold.open = false;
       if (name) fold.setAttribute("name", name);

@@ -223,17 +223,19 @@
   }
 
   /** What readers can grab in a picture: `thing` is what `grab` is told. */
-  const grip = (x, y, r, thing) => circle(x, y, r, "ex-target", { "data-grab": thing });
+  const grip = (x, y, r, thing, kind = "") => circle(x, y, r, `ex-target ${kind}`, { "data-grab": thing });
   const handle = (x, y, thing) => circle(x, y, 6, "ex-handle") + grip(x, y, 16, thing);
 
   /** Let readers grab a picture's grips: `move(thing, y)` is told where one is moved to, `take(thing)` which one was touched.
    *
-   * With a mouse, pen or finger. What can be moved so has a control for the keyboard as well. Nothing is
+   * With a mouse, pen or finger; of a crowd (`ex-tap`) a finger taps one and drags none, or it could not scroll
+   * the page. What can be moved so has a control for the keyboard as well. Nothing is
    * redrawn before the finger moves or leaves: an element that is gone can't keep the page from scrolling.
    */
   function grab(svg, move, take = () => {}) {
     let held;
-    svg.addEventListener("pointerdown", ({ target, pointerId }) => {
+    svg.addEventListener("pointerdown", ({ target, pointerId, pointerType, button }) => {
+      if (button || (pointerType === "touch" && target.classList.contains("ex-tap"))) return;
       held = target.dataset.grab;
       if (held !== undefined) svg.setPointerCapture(pointerId);
     });
@@ -244,7 +246,8 @@
       const { top, height } = svg.getBoundingClientRect();
       move(held, ((clientY - top) / height) * svg.viewBox.baseVal.height);
     });
-    for (const end of ["pointerup", "pointercancel"]) svg.addEventListener(end, () => {
+    svg.addEventListener("click", ({ target }) => target.dataset.grab !== undefined && take(target.dataset.grab));
+    for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) svg.addEventListener(end, () => {
       if (held !== undefined) take(held);
       held = undefined;
     });

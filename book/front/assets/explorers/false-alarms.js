@@ -132,13 +132,13 @@
       }
     }
 
-    /** Add studies, for the eye a few in each frame. */
+    /** Add studies, for the eye a few in each frame; the first ones at once, since nobody has asked for motion. */
     function more(count) {
       const mine = ++run;
       const goal = counts.studies + count;
       const step = () => {
         if (mine !== run) return;
-        add(calm() ? goal - counts.studies : Math.min(20, goal - counts.studies));
+        add(calm() || mine === 1 ? goal - counts.studies : Math.min(20, goal - counts.studies));
         histogram.redraw();
         rates.redraw();
         report();

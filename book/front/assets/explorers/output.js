@@ -132,7 +132,7 @@
       button.addEventListener("keydown", (event) => {
         const to = { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: cells.length - 1,
           ArrowDown: neighbour(button, 1), ArrowUp: neighbour(button, -1) }[event.key];
-        if (to === undefined || !cells[to]) return;
+        if (to === undefined || !cells[to] || event.altKey || event.ctrlKey || event.metaKey) return;
         event.preventDefault();
         cells[to].focus();
       });

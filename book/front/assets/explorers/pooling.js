@@ -55,7 +55,7 @@
         const mark = (j, kind) => line(frame.x(n[j]), frame.y(means[j]), frame.x(n[j]), frame.y(pooled[j]), `ex-move ${kind}`) +
           circle(frame.x(n[j]), frame.y(means[j]), 3, `ex-ring ${kind}`) +
           circle(frame.x(n[j]), frame.y(pooled[j]), kind ? 6 : 3.5, `ex-dot ${kind}`) +
-          grip(frame.x(n[j]), frame.y(pooled[j]), 9, j);
+          grip(frame.x(n[j]), frame.y(pooled[j]), 9, j, kind ? "" : "ex-tap");
         return frame.marks + line(frame.x(12), frame.y(average), frame.x(70), frame.y(average), "ex-average") +
           schools.map((_, j) => (j === chosen ? "" : mark(j, ""))).join("") + mark(chosen, "ex-chosen") +
           text(width - 8, frame.y(average) - 6, "average", "ex-strong", "end");
