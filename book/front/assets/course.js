@@ -76,7 +76,7 @@
 
   // The theme takes the focus from these buttons when they are pressed, also from the keyboard.
   for (const button of document.querySelectorAll(".theme-switch-button, .search-button, .primary-toggle, .secondary-toggle")) button.blur = () => {};
-  const sayMode = () => document.querySelectorAll(".theme-switch-button").forEach((button) => (button.ariaLabel = `Color mode: ${document.documentElement.dataset.mode}`));
+  const sayMode = () => document.querySelectorAll(".theme-switch-button").forEach((button) => button.setAttribute("aria-label", `Color mode: ${document.documentElement.dataset.mode}`));
   new MutationObserver(sayMode).observe(document.documentElement, { attributeFilter: ["data-mode"] });
   sayMode();
 

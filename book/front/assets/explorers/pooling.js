@@ -51,7 +51,7 @@
       draw(width, height) {
         const { average, pooled } = pool(n, means, sigma2, tauAt(place, tau00));
         const frame = view = axes({ width, height, x: [12, 70], y: [3, 21], xLabel: "Students in the school", yLabel: "Mean achievement",
-          hint: "drag a dot" });
+          hint: matchMedia("(pointer: coarse)").matches ? "drag the large dot" : "drag a dot" });
         const mark = (j, kind) => line(frame.x(n[j]), frame.y(means[j]), frame.x(n[j]), frame.y(pooled[j]), `ex-move ${kind}`) +
           circle(frame.x(n[j]), frame.y(means[j]), 3, `ex-ring ${kind}`) +
           circle(frame.x(n[j]), frame.y(pooled[j]), kind ? 6 : 3.5, `ex-dot ${kind}`) +
