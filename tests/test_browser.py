@@ -577,7 +577,7 @@ def test_the_folder_works_from_disk(browser, site):
 
 # ---- what readers met who came with other browsers, hands and lines ------------------------------
 
-def on_a_phone(browser):
+def phone_of(browser):
     return browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
 
 
@@ -590,7 +590,7 @@ def swipe(page, x, heights):
 
 
 def test_where_nothing_may_be_stored_search_and_drawers_open_all_the_same(browser, address):
-    context = on_a_phone(browser)
+    context = phone_of(browser)
     context.add_init_script("""for (const name of ["localStorage", "sessionStorage"])
         Object.defineProperty(window, name, {configurable: true, get() {throw new DOMException("blocked", "SecurityError")}})""")
     page = context.new_page()
@@ -606,7 +606,7 @@ def test_where_nothing_may_be_stored_search_and_drawers_open_all_the_same(browse
 
 
 def test_a_finger_scrolls_over_a_figure(browser, address):
-    context = on_a_phone(browser)
+    context = phone_of(browser)
     page = context.new_page()
     page.goto(address + "chapters/logic.html")
     figure = page.locator(".plotly-figure").first
