@@ -90,20 +90,19 @@ def settle(page) -> None:
 @contextlib.contextmanager
 def opened(browser: Browser, address: str, name: str, width: int):
     """A page in a fresh, cold context; yields it with what it transferred, said and asked of others."""
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme="light")
-    page = context.new_page()
-    seen = {"bytes": 0, "console": [], "foreign": []}
-    network = context.new_cdp_session(page)
-    network.send("Network.enable")
-    network.on("Network.loadingFinished", lambda event: seen.update(bytes=seen["bytes"] + event["encodedDataLength"]))
-    page.on("console", lambda message: seen["console"].append(message.text) if message.type in ("error", "warning") else 0)
-    page.on("pageerror", lambda error: seen["console"].append(str(error)))
-    page.on("request", lambda request: 0 if request.url.startswith((address, "data:", "blob:"))
-            else seen["foreign"].append(request.url))
-    page.goto(address + name + ".html", wait_until="load")
-    settle(page)
-    yield page, seen
-    context.close()
+    with browser.new_context(viewport={"width": width, "height": 800}, color_scheme="light") as context:  # closed after a fault, too
+        page = context.new_page()
+        seen = {"bytes": 0, "console": [], "foreign": []}
+        network = context.new_cdp_session(page)
+        network.send("Network.enable")
+        network.on("Network.loadingFinished", lambda event: seen.update(bytes=seen["bytes"] + event["encodedDataLength"]))
+        page.on("console", lambda message: seen["console"].append(message.text) if message.type in ("error", "warning") else 0)
+        page.on("pageerror", lambda error: seen["console"].append(str(error)))
+        page.on("request", lambda request: 0 if request.url.startswith((address, "data:", "blob:"))
+                else seen["foreign"].append(request.url))
+        page.goto(address + name + ".html", wait_until="load")
+        settle(page)
+        yield page, seen
 
 
 def open_figures(page) -> int:

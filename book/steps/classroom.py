@@ -32,7 +32,7 @@ def sheets(answers: bool) -> dict[str, str]:
 
 
 def banks() -> tuple[list[tuple[str, str, list[Question]]], list[tuple[str, str, list[Question]]]]:
-    """The questions of the self-checks and those of the examination, in plain Markdown: of each chapter its name, its title and they."""
+    """The questions of the self-checks and those of the examination, in plain Markdown: each chapter's name, title and questions."""
     values, titles = quoted()
 
     def plain(text, name):

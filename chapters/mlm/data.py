@@ -35,7 +35,7 @@ def load_hsb(path=None, labels=False):
     -------
     pandas.DataFrame, shape (7185, 8)
         ``schid`` (category, in file order), ``minority``, ``female``, ``schtype``
-        (0/1), ``ses`` (composite with mean 0 and SD 0.8), ``mathach`` (test points),
+        (0/1), ``ses`` (composite), ``mathach`` (test points),
         ``size`` (students enrolled in the school), ``meanses`` (as shipped: not
         the mean of ``ses``, see ``data/README.md``).
 

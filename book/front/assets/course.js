@@ -18,7 +18,7 @@
     const { data, layout } = JSON.parse(figure.querySelector("script").textContent);
     const Plotly = await plotly();
     await Plotly.newPlot(figure, data, { ...layout, dragmode: false }, { responsive: true, displayModeBar: false });
-    // (A finger that moves over a figure scrolls the page.) The line that is pointed at stands out among many. A tap tells by click alone.
+    // A drag is the page's, which a finger scrolls. The line that is pointed at stands out among many. A tap tells by click alone.
     const leave = () => figure.querySelector(".pointed")?.classList.remove("pointed");
     const point = ({ points }) => (leave(), figure.querySelector(".trace" + points[0].fullData.uid)?.classList.add("pointed"));
     figure.on("plotly_hover", point).on("plotly_click", point).on("plotly_unhover", leave);
