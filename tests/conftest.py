@@ -22,11 +22,11 @@ LONGEST = ["test_browser.py", "test_any_edit.py", "test_faults.py", "test_build.
 
 
 def pytest_collection_modifyitems(items):
-    """nbval leaves out PNG and JPEG; the course's figures come in other formats too.
+    """nbval leaves out PNG and JPEG; the course's figures, and statsmodels' summaries, come in other formats too.
 
     What a figure shows is tested by test_figures.py, and by the digest of its data.
     """
-    formats = ("image/svg+xml", "application/pdf", "application/vnd.plotly.v1+json")
+    formats = ("image/svg+xml", "application/pdf", "application/vnd.plotly.v1+json", "text/latex")
     for notebook in {item.parent for item in items if isinstance(item.parent, IPyNbFile)}:
         notebook.skip_compare += formats
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))

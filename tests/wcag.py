@@ -33,7 +33,7 @@ MISNAMED = f"""[...document.querySelectorAll("{CONTROLS}")].filter(part => {{
 # Everything that takes the focus, with the kind of thing that it is.
 STOPS = f"""(() => {{
     window.stops = [...document.querySelectorAll("{CONTROLS}")].filter(part => part.checkVisibility({{visibilityProperty: true}})
-        && part.tabIndex >= 0 && !part.disabled && part.getBoundingClientRect().width > 1);
+        && part.tabIndex >= 0 && !part.disabled && !part.matches("[type=radio]:not(:checked)") && part.getBoundingClientRect().width > 1);
     const name = part => part.tagName + "." + [...part.classList].filter(word => !/current|active/.test(word)).join(".");
     return window.stops.map(part => [part, part.parentElement, part.parentElement.parentElement].map(name).join(" < "));
 }})()"""
