@@ -10,9 +10,11 @@ import unicodedata
 import zlib
 
 import jupytext
+import numpy as np
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from PIL import Image
 
 from book.steps.pdf import missing_tools
 from book.workspace import PDFS
@@ -168,6 +170,19 @@ def test_no_page_holds_a_line_or_two(file):
     """Below the line at its head; pages of figures alone have their captions."""
     lines = [len(re.findall(r"^.*\S", sheet, flags=re.M)) for sheet in run("pdftotext", "-layout", file, "-").split("\f")[:-1]]
     assert [number for number, count in enumerate(lines, 1) if count < 4] == []
+
+
+def test_no_page_begins_with_a_frame_around_nothing(file, tmp_path):
+    """Of a listing that ends with its page: a strip of its tint, and no line in it."""
+    run("pdftoppm", "-r", 36, "-gray", file, tmp_path / "page")
+    found = []
+    for path in sorted(tmp_path.iterdir()):
+        sheet = np.asarray(Image.open(path))
+        height, width = sheet.shape
+        darkest = sheet[height // 12:, width // 8:-width // 8].min(axis=1)
+        kinds = "".join("ink" if row < 240 else "tint" if row < 252 else " " for row in darkest)
+        found += [path.stem] * bool(re.match(r" *(tint){1,5} ", kinds))
+    assert found == []
 
 
 def test_nothing_is_left_unset(text):
