@@ -1,9 +1,12 @@
 """The light pages: what they load, their icons, descriptions and cards."""
 
+import base64
+import io
 import re
 
 import pytest
 import yaml
+from fontTools.ttLib import TTFont
 from selectolax.lexbor import LexborHTMLParser
 
 from book.steps import finish, readable, styles
@@ -30,21 +33,30 @@ def test_no_icon_library_is_published(site):
     assert not [path for path in site.rglob("*") if "awesome" in path.name or path.suffix in (".ttf", ".map")]
 
 
+def embedded(css, family):
+    """The characters of the fonts of a family that the style sheet holds."""
+    faces = re.findall(rf'@font-face\{{[^}}]*font-family:"?{family}[^}}]*base64,([^)]*)\)', css)
+    return {code for face in faces for code in TTFont(io.BytesIO(base64.b64decode(face))).getBestCmap()}
+
+
 def test_every_icon_in_use_is_in_the_font(site, sources):
     """A class of Font Awesome in a page has its rule, and the rule's character is in the font."""
-    import base64
-    import io
-
-    from fontTools.ttLib import TTFont
-
     css = (site / "_static/site.css").read_text("utf-8")
-    face, = re.findall(r"@font-face\{[^}]*base64,([^)]*)\)", css)
-    characters = TTFont(io.BytesIO(base64.b64decode(face))).getBestCmap()
-    assert len(face) < 20_000
+    characters = embedded(css, "Font Awesome")
     styles = {"fa-solid", "fa-lg", "fa-fw", "fa-regular", "fa-brands"}
     for icon in {icon for source in sources.values() for icon in re.findall(r"\bfa-[a-z-]+", source)} - styles:
         code = re.search(rf"\.{icon}:before[^{{}}]*\{{content:\"\\([0-9a-f]+)", css)
         assert code and int(code[1], 16) in characters, icon
+
+
+def test_the_style_sheet_holds_every_letter_of_the_formulas(site, sources):
+    """Of the upright, the italic and the large ones; what is in none of them is no letter but a space."""
+    css = (site / "_static/site.css").read_text("utf-8")
+    formulas = [formula for source in sources.values() for formula in LexborHTMLParser(source).css(".katex-html")]
+    italic = {letter for formula in formulas for part in formula.css(".mathnormal") for letter in part.text()}
+    assert {ord(letter) for letter in italic} <= embedded(css, "KaTeX_Math")
+    upright = {ord(letter) for formula in formulas for letter in formula.text() if letter.isprintable() and letter not in italic}
+    assert upright <= embedded(css, "KaTeX_(?:Main|Size)") and len(upright) > 40
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -1,7 +1,7 @@
 """Style sheets, icons, scripts and pictures as light as a phone wants them.
 
-The style sheets become one without unused rules, since each of them holds up a page's first paint; the icons a font
-of those in use.
+The style sheets become one without unused rules, since each of them holds up a page's first paint, with the icons and
+the letters of formulas that are in use.
 """
 
 import base64
@@ -20,8 +20,9 @@ from selectolax.lexbor import LexborHTMLParser
 
 from book.workspace import FRONT
 
-logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells each table that it drops
+logging.getLogger("fontTools").setLevel(logging.ERROR)  # it tells each table that it drops, and doubts the dates of KaTeX's fonts
 TARGET = "_static/site.css"
+FORMULAS = FRONT / "node_modules/katex/dist/fonts"  # the site has the woff2 alone
 
 
 def style_sheets(page: LexborHTMLParser, folder: str) -> list[str]:
@@ -30,34 +31,40 @@ def style_sheets(page: LexborHTMLParser, folder: str) -> list[str]:
             for link in page.css("link[href*='.css']")]
 
 
-def icon_font(ttf: Path, characters: set[int]) -> bytes:
-    """The part of an icon font that has the given characters."""
+def part_of(ttf: Path, characters: set[int]) -> str:
+    """A source for a style sheet: the part of a font that has the given characters."""
     font = TTFont(ttf, recalcTimestamp=False)
-    # No hinting: icons are drawn at any size, and hints would double the file.
+    # No hinting: it serves screens of long ago, and would double the file.
     chosen = subset.Subsetter(subset.Options(hinting=False, desubroutinize=True, drop_tables=["FFTM", "GSUB", "GPOS"]))
     chosen.populate(unicodes=characters)
     chosen.subset(font)
     font.flavor = "woff"
     out = io.BytesIO()
     font.save(out)
-    return out.getvalue()
+    return f'url(data:font/woff;base64,{base64.b64encode(out.getvalue()).decode()}) format("woff")'
 
 
-def embed_icons(css: str, site: Path, classes: set[str]) -> str:
-    """Put fonts of the icons in use in place of the whole of Font Awesome."""
-    used = {int(code, 16) for code in re.findall(r"\\([ef][0-9a-f]{3})\b", css)}
+def embed_fonts(css: str, site: Path, pages: dict[str, LexborHTMLParser]) -> str:
+    """Put what is in use of Font Awesome, and of the fonts of all formulas, in place of the whole fonts.
+
+    A browser asks for a font when it has the style sheet, and shows no formula until it has that, too. KaTeX's rarer
+    fonts, such as the bold one, stay files of their own.
+    """
+    classes = {name for page in pages.values() for node in page.css("[class*=fa-]") for name in node.attrs["class"].split()}
+    icons = {int(code, 16) for code in re.findall(r"\\([ef][0-9a-f]{3})\b", css)}
+    letters = {ord(letter) for page in pages.values() for formula in page.css(".katex-html") for letter in formula.text()}
     # The style sheets' own icons are solid; the other two fonts are there for pages that name them.
     named = {"fa-regular-400": {"fa-regular", "far"}, "fa-brands-400": {"fa-brands", "fab"}}
 
     def embed(face: re.Match) -> str:
-        name = re.search(r"fa-\w+-\d+", face[0])[0]
+        name = face["name"]
         if name in named and not named[name] & classes:
             return ""
-        font = icon_font(next(site.rglob(f"{name}.ttf")), used)
-        source = f'url(data:font/woff;base64,{base64.b64encode(font).decode()}) format("woff")'
+        fonts, used = (FORMULAS, letters) if name.startswith("KaTeX") else (site, icons)
+        source = part_of(next(fonts.rglob(f"{name}.ttf")), used)
         return re.sub(r"src:[^;}]*", lambda _: "src:" + source, face[0])
 
-    return re.sub(r"@font-face\{[^}]*webfonts/fa-[^}]*\}", embed, css)
+    return re.sub(r"@font-face\{[^}]*/(?P<name>fa-\w+-\d+|KaTeX_(?:Main-Regular|Math-Italic|Size\d-Regular))\.[^}]*\}", embed, css)
 
 
 def scripts(site: Path) -> list[Path]:
@@ -81,8 +88,7 @@ def join_styles(site: Path, pages: dict[str, LexborHTMLParser]) -> str:
                "content": [*pages, *(path.relative_to(site).as_posix() for path in scripts(site))]}
     css = subprocess.run(["node", FRONT / "styles.mjs", site], input=json.dumps(request), stdout=subprocess.PIPE,
                          text=True, check=True).stdout
-    classes = {name for page in pages.values() for node in page.css("[class*=fa-]") for name in node.attrs["class"].split()}
-    css = embed_icons(css, site, classes)
+    css = embed_fonts(css, site, pages)
     # KaTeX lists woff2 first and every browser since 2018 reads it; the others are not on the site.
     css = re.sub(r",\s*url\([^)]*\.(?:woff|ttf)\"?\)\s*format\([^)]*\)", "", css).replace("url(fonts/KaTeX", "url(katex/fonts/KaTeX")
     for sheet in (site / "_static").rglob("*.css"):

@@ -45,9 +45,8 @@
 
     // A box that scrolls must be reachable by keyboard; whether it does changes with its width.
     const boxes = new ResizeObserver((entries) => {
-      for (const { target } of entries)
-        if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
-        else target.removeAttribute("tabindex");
+      const scrolls = entries.map(({ target }) => target.scrollWidth > target.clientWidth); // all are read before one is changed
+      entries.forEach(({ target }, at) => (scrolls[at] ? (target.tabIndex = 0) : target.removeAttribute("tabindex")));
     });
     for (const box of document.querySelectorAll("div.math, .cell_output .output.text_html, .bd-article pre, .pst-scrollable-table-container"))
       boxes.observe(box);
@@ -102,7 +101,7 @@
     addEventListener("resize", soon);
     addEventListener("hashchange", () => ((chosen = document.getElementById(decodeURIComponent(location.hash.slice(1)))), soon()));
     for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"]) addEventListener(kind, () => (chosen = undefined), { passive: true });
-    mark();
+    soon();
   }
   document.readyState === "loading" ? addEventListener("DOMContentLoaded", followReader) : followReader();
 
