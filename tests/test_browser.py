@@ -360,6 +360,16 @@ CURRENT_IN_SIGHT = """() => {
 }"""
 
 
+def test_screen_readers_meet_every_formula_wherever_the_window_is(browser, address):
+    """A browser tells nothing of what its styles leave unset while it is out of view."""
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto(address + "chapters/model.html")
+    told = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    shown = page.evaluate("[...document.querySelectorAll('.katex')].filter(formula => formula.checkVisibility()).length")
+    assert sum(node.get("role", {}).get("value") == "MathMLMath" for node in told) == shown > 50
+    page.close()
+
+
 def test_the_list_of_chapters_shows_where_the_reader_is(browser, address):
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.goto(address + "chapters/software.html")

@@ -12,6 +12,8 @@ import logging
 import re
 import shutil
 import subprocess
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from fontTools import subset
@@ -31,12 +33,12 @@ def style_sheets(page: LexborHTMLParser, folder: str) -> list[str]:
             for link in page.css("link[href*='.css']")]
 
 
-def part_of(ttf: Path, characters: set[int]) -> str:
+def part_of(ttf: Path, characters: Iterable[str]) -> str:
     """A source for a style sheet: the part of a font that has the given characters."""
     font = TTFont(ttf, recalcTimestamp=False)
     # No hinting: it serves screens of long ago, and would double the file.
     chosen = subset.Subsetter(subset.Options(hinting=False, desubroutinize=True, drop_tables=["FFTM", "GSUB", "GPOS"]))
-    chosen.populate(unicodes=characters)
+    chosen.populate(text="".join(characters))
     chosen.subset(font)
     font.flavor = "woff"
     out = io.BytesIO()
@@ -51,8 +53,11 @@ def embed_fonts(css: str, site: Path, pages: dict[str, LexborHTMLParser]) -> str
     fonts, such as the bold one, stay files of their own.
     """
     classes = {name for page in pages.values() for node in page.css("[class*=fa-]") for name in node.attrs["class"].split()}
-    icons = {int(code, 16) for code in re.findall(r"\\([ef][0-9a-f]{3})\b", css)}
-    letters = {ord(letter) for page in pages.values() for formula in page.css(".katex-html") for letter in formula.text()}
+    icons = {chr(int(code, 16)) for code in re.findall(r"\\([ef][0-9a-f]{3})\b", css)}
+    letters, italic = Counter(), Counter()
+    for formula in (formula for page in pages.values() for formula in page.css(".katex-html")):
+        letters.update(formula.text())
+        italic.update("".join(part.text() for part in formula.css(".mathnormal")))
     # The style sheets' own icons are solid; the other two fonts are there for pages that name them.
     named = {"fa-regular-400": {"fa-regular", "far"}, "fa-brands-400": {"fa-brands", "fab"}}
 
@@ -60,7 +65,7 @@ def embed_fonts(css: str, site: Path, pages: dict[str, LexborHTMLParser]) -> str
         name = face["name"]
         if name in named and not named[name] & classes:
             return ""
-        fonts, used = (FORMULAS, letters) if name.startswith("KaTeX") else (site, icons)
+        fonts, used = (site, icons) if name.startswith("fa-") else (FORMULAS, italic if "Italic" in name else letters - italic)
         source = part_of(next(fonts.rglob(f"{name}.ttf")), used)
         return re.sub(r"src:[^;}]*", lambda _: "src:" + source, face[0])
 
