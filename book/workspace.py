@@ -53,6 +53,10 @@ DECK = ROOT / "slides" / "deck.md"
 WHEEL = "mlm_course-{}-py3-none-any.whl".format(yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["version"])
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))  # what a fork changes: the course's name, its repository
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+PROFILE = """get_config().IPKernelApp.log_level = 40
+from ipykernel.iostream import OutStream
+OutStream.flush_interval = 3600
+"""  # of the kernels
 NOTEBOOKS_BRANCH = "notebooks"  # of the repository: the chapters as notebooks, for Colab, which opens nothing else
 
 
@@ -78,7 +82,7 @@ def digest(paths: Iterable[Path]) -> str:
 
 def execution_key() -> str:
     """Hash of everything, but a chapter's own code, that its outputs depend on."""
-    return sys.version + digest([*files(ROOT / "chapters/mlm"), *sorted((ROOT / "data").glob("[!.]*.csv")), ROOT / "requirements.lock"])
+    return sys.version + PROFILE + digest([*files(ROOT / "chapters/mlm"), *sorted((ROOT / "data").glob("[!.]*.csv")), ROOT / "requirements.lock"])
 
 
 def texts() -> list[Path]:
@@ -205,11 +209,12 @@ def use_plain_kernels(folder: Path) -> None:
     """Give the kernels a profile of their own.
 
     The user's own profile could change outputs, and by default each kernel warns that it
-    talks to this machine's loopback without encryption.
+    talks to this machine's loopback without encryption. What a cell prints is sent when it ends: sent
+    five times a second, a line would be cut where the kernel happens to pause, and the page with it.
     """
     profile = folder / "profile_default"
     profile.mkdir(parents=True, exist_ok=True)
-    (profile / "ipython_kernel_config.py").write_text("get_config().IPKernelApp.log_level = 40\n")
+    (profile / "ipython_kernel_config.py").write_text(PROFILE)
     os.environ["IPYTHONDIR"] = str(folder)
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel of this environment, not the user's
     # One chapter runs on each core already: more threads of linear algebra only get in each other's way.

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ for folder in ("chapters", "", "tests", "tests/claims"):
     sys.path.insert(0, str(ROOT / folder))
 # The kernels that run the golden notebooks start in another folder than the chapters.
 os.environ["PYTHONPATH"] = str(ROOT / "chapters")
-# As in a build: a worker is on each core already, and threads of linear algebra would wait for each other.
-os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+from book.workspace import use_plain_kernels  # noqa: E402
 
+# The golden notebooks run as in a build, and so does linear algebra: on one thread a worker.
+KERNELS = tempfile.TemporaryDirectory()
+use_plain_kernels(Path(KERNELS.name))
 
 # A file is one worker's. What takes longest begins first, so that no worker ends long after the others.
 LONGEST = ["test_browser.py", "test_any_edit.py", "test_faults.py", "test_build.py", "test_power.py", "test_explorers_browser.py", "test_slides_deck.py", "test_launch.py"]

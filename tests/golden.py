@@ -23,24 +23,12 @@ def code_of(notebook):
     return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def joined(outputs):
-    """The outputs with what a cell prints in one piece: a kernel sends it in chunks, cut by chance."""
-    whole = []
-    for output in outputs:
-        if whole and output.output_type == "stream" == whole[-1].output_type and output.name == whole[-1].name:
-            whole[-1].text += output.text
-        else:
-            whole.append(output)
-    return whole
-
-
 def golden_notebook(chapter, executed):
     """The chapter's code cells with the outputs of `executed` that are worth comparing."""
     cells = []
     for cell in executed.cells:
         if cell.cell_type != "code":
             continue
-        cell.outputs = joined(cell.outputs)
         for output in cell.outputs:
             if "data" in output:
                 output.data = {kind: FIGURE.sub("FIGURE", data) if kind == "text/html" else data
