@@ -53,10 +53,7 @@ DECK = ROOT / "slides" / "deck.md"
 WHEEL = "mlm_course-{}-py3-none-any.whl".format(yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["version"])
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))  # what a fork changes: the course's name, its repository
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-PROFILE = """get_config().IPKernelApp.log_level = 40
-from ipykernel.iostream import OutStream
-OutStream.flush_interval = 3600
-"""  # of the kernels
+PROFILE = "get_config().IPKernelApp.log_level = 40; from ipykernel.iostream import OutStream; OutStream.flush_interval = 3600"  # of the kernels
 NOTEBOOKS_BRANCH = "notebooks"  # of the repository: the chapters as notebooks, for Colab, which opens nothing else
 
 

@@ -22,10 +22,11 @@ def sources(site):
             if "_static" not in path.parts and path.name != "404.html" and path.parent.name != "slides"}
 
 
-def test_pages_load_one_style_sheet_and_wait_for_no_script(sources):
+def test_pages_load_one_style_sheet_one_more_for_formulas_and_wait_for_no_script(sources):
     for name, source in sources.items():
         sheets = re.findall(r'rel="stylesheet" href="([^"?]+)', source)
-        assert sheets == ["../" * name.count("/") + "_static/site.css"], name
+        wanted = ["_static/site.css", "_static/formulas.css"][:1 + ('class="katex"' in source)]
+        assert sheets == ["../" * name.count("/") + sheet for sheet in wanted], name
         blocking = [tag for tag in re.findall(r"<script\b[^>]*\bsrc=[^>]*>", source) if "defer" not in tag]
         assert blocking == [], name
 
@@ -52,7 +53,7 @@ def test_every_icon_in_use_is_in_the_font(site, sources):
 
 def test_the_style_sheet_holds_every_letter_of_the_formulas(site, sources):
     """Of the upright, the italic and the large ones; what is in none of them is no letter but a space."""
-    css = (site / "_static/site.css").read_text("utf-8")
+    css = (site / "_static/formulas.css").read_text("utf-8")
     letters, italic = Counter(), Counter()
     for formula in [formula for source in sources.values() for formula in LexborHTMLParser(source).css(".katex-html")]:
         letters.update(letter for letter in formula.text() if letter.isprintable())
@@ -76,7 +77,7 @@ def test_scripts_of_a_page_keep_their_order():
     page = LexborHTMLParser('<head><title>t</title><link rel="stylesheet" href="_static/a.css?v=1" /><script>x = dataset.theme</script>'
                             '<script src="one.js"></script><script src="_static/fontawesome.js"></script>'
                             '<script>var a</script><script>var a</script><script defer src="two.js"></script></head>')
-    finish.lighten_head(page, "", "_static/site.css")
+    finish.lighten_head(page, "", styles.TARGETS)
     assert [script.attrs.get("src") for script in page.css("script")] == [None, "one.js", None, "two.js"]
     assert all("defer" in script.attrs for script in page.css("script[src]"))
     assert [link.attrs["href"] for link in page.css("link")] == ["_static/site.css"]

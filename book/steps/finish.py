@@ -15,7 +15,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from book.steps import readable
 from book.steps.search import definitions, write_search
-from book.steps.styles import TARGET, join_styles, remove_unused, shorten_pictures, strip_scripts
+from book.steps.styles import TARGETS, join_styles, remove_unused, shorten_pictures, strip_scripts
 
 # Before the first paint: the reader's theme, so that a dark page doesn't flash white, and whether
 # scripts run, so that what they will fold is folded from the start. Where a browser keeps nothing, the
@@ -72,22 +72,23 @@ def leave_out_missing(page: LexborHTMLParser, site: Path) -> None:
             item.decompose()
 
 
-def lighten_head(page: LexborHTMLParser, up: str, styles: str) -> None:
-    """Let a page load the joined style sheet, and its scripts once it stands.
+def lighten_head(page: LexborHTMLParser, up: str, styles: list[str]) -> None:
+    """Let a page load the joined style sheet, that of formulas if it has any, and its scripts once it stands.
 
     Parameters
     ----------
     page : LexborHTMLParser
     up : str
         The way from the page to the site's root: "" or "../".
-    styles : str
-        Address of the style sheet, from the root.
+    styles : list of str
+        Addresses of both style sheets, from the root.
     """
     for link in page.css("link[href*='.css'], link[as=script]"):
         link.decompose()
-    link = page.create_node("link")
-    link.attrs["rel"], link.attrs["href"] = "stylesheet", up + styles
-    page.css_first("title").insert_after(link)
+    for sheet in styles[page.css_matches(".katex")::-1]:  # the first is to stand first
+        link = page.create_node("link")
+        link.attrs["rel"], link.attrs["href"] = "stylesheet", up + sheet
+        page.css_first("title").insert_after(link)
     viewports = page.css("meta[name=viewport]")
     for viewport in viewports[1:]:
         viewport.decompose()
@@ -162,7 +163,7 @@ def show_page(name: str, built: Path, site: Path) -> None:
         path = Path("_images", Path(picture.attrs["src"]).name)
         shutil.copyfile(built / path, site / path)
     improve(name, page, site)
-    lighten_head(page, "../" * name.count("/"), TARGET)
+    lighten_head(page, "../" * name.count("/"), TARGETS)
     new = (site / name).with_suffix(".new")
     new.write_text(page.html + "\n", "utf-8")
     new.replace(site / name)

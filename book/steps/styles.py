@@ -1,7 +1,7 @@
 """Style sheets, icons, scripts and pictures as light as a phone wants them.
 
-The style sheets become one without unused rules, since each of them holds up a page's first paint, with the icons and
-the letters of formulas that are in use.
+The style sheets become one without unused rules, since each of them holds up a page's first paint, with the icons that
+are in use, and beside it one with the letters of formulas.
 """
 
 import base64
@@ -23,7 +23,7 @@ from selectolax.lexbor import LexborHTMLParser
 from book.workspace import FRONT
 
 logging.getLogger("fontTools").setLevel(logging.ERROR)  # it tells each table that it drops, and doubts the dates of KaTeX's fonts
-TARGET = "_static/site.css"
+TARGETS = ["_static/site.css", "_static/formulas.css"]  # the second for pages with formulas: the fonts of these
 FORMULAS = FRONT / "node_modules/katex/dist/fonts"  # the site has the woff2 alone
 
 
@@ -85,8 +85,8 @@ def strip_scripts(site: Path) -> None:
         path.write_text(re.sub(r"\n?//# sourceMappingURL=.*", "", path.read_text("utf-8")), "utf-8")
 
 
-def join_styles(site: Path, pages: dict[str, LexborHTMLParser]) -> str:
-    """Write one style sheet in place of all others; its address from the site's root."""
+def join_styles(site: Path, pages: dict[str, LexborHTMLParser]) -> list[str]:
+    """Write the style sheets of `TARGETS` in place of all others; their addresses from the site's root."""
     sheets = list(dict.fromkeys(sheet for name, page in pages.items()
                                 for sheet in style_sheets(page, Path(name).parent.as_posix())))
     request = {"sheets": sorted(sheets, key=lambda sheet: "katex" in sheet),
@@ -98,8 +98,11 @@ def join_styles(site: Path, pages: dict[str, LexborHTMLParser]) -> str:
     css = re.sub(r",\s*url\([^)]*\.(?:woff|ttf)\"?\)\s*format\([^)]*\)", "", css).replace("url(fonts/KaTeX", "url(katex/fonts/KaTeX")
     for sheet in (site / "_static").rglob("*.css"):
         sheet.unlink()
-    (site / TARGET).write_text(css, "utf-8")
-    return f"{TARGET}?v={hashlib.sha256(css.encode()).hexdigest()[:8]}"
+    fonts = r"@font-face\{[^}]*KaTeX[^}]*\}"
+    parts = re.sub(fonts, "", css), "".join(re.findall(fonts, css))
+    for target, part in zip(TARGETS, parts):
+        (site / target).write_text(part, "utf-8")
+    return [f"{target}?v={hashlib.sha256(part.encode()).hexdigest()[:8]}" for target, part in zip(TARGETS, parts)]
 
 
 def shorten(svg: str) -> str:
