@@ -370,6 +370,15 @@ def test_screen_readers_meet_every_formula_wherever_the_window_is(browser, addre
     page.close()
 
 
+def test_no_number_of_an_equation_lies_over_it(browser, address):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto(address + "chapters/time-points.html")
+    apart = page.evaluate("""[...document.querySelectorAll("div.math:has(.eqno)")].map(box =>
+        box.querySelector(".eqno").getBoundingClientRect().left - box.querySelector(".katex-display").getBoundingClientRect().right)""")
+    assert len(apart) > 1 and min(apart) >= 0
+    page.close()
+
+
 def test_the_list_of_chapters_shows_where_the_reader_is(browser, address):
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.goto(address + "chapters/software.html")
