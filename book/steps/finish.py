@@ -85,7 +85,7 @@ def lighten_head(page: LexborHTMLParser, up: str, styles: list[str]) -> None:
     """
     for link in page.css("link[href*='.css'], link[as=script]"):
         link.decompose()
-    for sheet in styles[page.css_matches(".katex")::-1]:  # the first is to stand first
+    for sheet in reversed(styles if page.css_matches(".katex") else styles[:1]):  # each goes right behind the title
         link = page.create_node("link")
         link.attrs["rel"], link.attrs["href"] = "stylesheet", up + sheet
         page.css_first("title").insert_after(link)

@@ -36,7 +36,7 @@ def style_sheets(page: LexborHTMLParser, folder: str) -> list[str]:
 def part_of(ttf: Path, characters: Iterable[str]) -> str:
     """A source for a style sheet: the part of a font that has the given characters."""
     font = TTFont(ttf, recalcTimestamp=False)
-    # No hinting: it serves screens of long ago, and would double the file.
+    # No hinting: icons and formulas are drawn at any size, and hints would double the file.
     chosen = subset.Subsetter(subset.Options(hinting=False, desubroutinize=True, drop_tables=["FFTM", "GSUB", "GPOS"]))
     chosen.populate(text="".join(characters))
     chosen.subset(font)
